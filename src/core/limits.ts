@@ -1,0 +1,91 @@
+/**
+ * Every number that bounds what a caller can use, in one place.
+ * A limit with a default and a ceiling is a `Range`; the rest are plain ceilings.
+ */
+
+/** A manifest field that a caller may set between `least` and `most`. */
+export interface Range {
+  readonly least: number;
+  readonly usual: number;
+  readonly most: number;
+}
+
+export const KIB = 1024;
+export const MIB = 1024 * KIB;
+
+/** What a job may ask for in its manifest. */
+export const JOB_LIMITS = {
+  /** MiB of RAM; tmpfs files and page cache count, swap is 0. */
+  memoryMb: { least: 64, usual: 512, most: 2048 },
+  /** Seconds of wall-clock time. */
+  timeoutSeconds: { least: 1, usual: 300, most: 3600 },
+  /** Seconds of CPU time; no limit of its own when left out. */
+  cpuSeconds: { least: 1, most: 600 },
+} as const;
+
+/** What every box has, whatever its manifest says. */
+export const BOX_LIMITS = {
+  processes: 100,
+  openFiles: 256,
+  workBytes: 256 * MIB,
+  workInodes: 20_000,
+  tmpBytes: 64 * MIB,
+  tmpInodes: 10_000,
+  shmBytes: 64 * MIB,
+  /** Memory of the box's own processes (PID 1 and collector), beside the job's. */
+  ownMemoryBytes: 16 * MIB,
+} as const;
+
+/** What one job may bring in and take out. */
+export const TRANSFER_LIMITS = {
+  inputBytes: 100 * MIB,
+  inputFiles: 1000,
+  /** Directories named or implied by an archive. */
+  inputDirectories: 2000,
+  unpackedBytes: 100 * MIB,
+  jsonBodyBytes: 8 * MIB,
+  /** stdout and stderr together; what comes after is dropped and said to be cut. */
+  printedBytes: 10 * MIB,
+  outputBytes: 100 * MIB,
+  outputFiles: 1000,
+  /** Outputs up to this size go to the shelf and their box dies at once; also the inline ceiling. */
+  shelfBytes: 1 * MIB,
+  pathBytes: 512,
+  pathSegmentBytes: 255,
+  pathDepth: 32,
+} as const;
+
+/** Ceilings of the manifest's own fields. */
+export const MANIFEST_LIMITS = {
+  globs: 32,
+  globBytes: 256,
+  args: 256,
+  argsBytes: 64 * KIB,
+  envVariables: 128,
+  envBytes: 32 * KIB,
+  nonceCharacters: 128,
+  stdinBytes: 8 * MIB,
+  manifestBytes: 256 * KIB,
+} as const;
+
+/** What one caller may hold; options of `serve` can raise or lower the first three. */
+export const CALLER_LIMITS = {
+  quotaCpuSecondsPerMinute: 10,
+  running: 2,
+  waiting: 20,
+  uploadsBegun: 2,
+  waitingBytes: 200 * MIB,
+  keptBoxes: 5,
+  keptBytes: 200 * MIB,
+} as const;
+
+/** What the service as a whole holds. */
+export const SERVICE_LIMITS = {
+  queue: 1000,
+  slotsMost: 256,
+  bytesPerSlot: 64 * MIB,
+  /** How long a finished job is kept. */
+  finishedMs: 60_000,
+  /** How long `/run` waits before it answers 202; below the 60 s of common proxies. */
+  runWaitSeconds: { least: 0, usual: 50, most: 300 },
+} as const;

@@ -1,0 +1,87 @@
+/**
+ * Where a job runs: this machine's boxes or a pool. The engine knows only this.
+ */
+import type { InputTree, Outcome, OutputFile, PrintedChunk, Usage } from "./job.ts";
+import type { Manifest } from "./manifest.ts";
+
+/** A job that was admitted, checked and is ready to run. */
+export interface JobSpec {
+  readonly manifest: Manifest;
+  readonly input: InputTree;
+  /** One pipe for both streams: exact order, all of it reported as stdout. */
+  readonly mergeStreams: boolean;
+}
+
+/** What a runner tells while a job runs; none of these may throw. */
+export interface RunEvents {
+  /** The program is about to be started. */
+  onStarted(): void;
+  /** The callee owns the bytes from now on. */
+  onPrinted(chunk: PrintedChunk): void;
+}
+
+/** The output files of one ended job; whoever holds it must `destroy` it. */
+export interface Outputs {
+  readonly files: readonly OutputFile[];
+  /** True while a box is kept for them (they were too large for the shelf). */
+  readonly holdsBox: boolean;
+  readonly totalBytes: number;
+  /**
+   * The bytes of one of `files`, in order; copies that the caller may keep.
+   * @throws SandboxFault when the box is gone.
+   */
+  read(file: OutputFile): AsyncIterable<Uint8Array>;
+  /** Overwrites the buffers or destroys the box. May be called again. */
+  destroy(): Promise<void>;
+}
+
+/** How a job ended; handed over only when every process of it is dead. */
+export interface Finished {
+  readonly outcome: Outcome;
+  readonly usage: Usage;
+  /** The layers that held in that box, as the box reported them. */
+  readonly isolation: readonly string[];
+  /** Bytes printed past the limit and dropped, per stream. */
+  readonly droppedBytes: { readonly stdout: number; readonly stderr: number };
+  readonly outputs: Outputs;
+}
+
+/** An interpreter that jobs can name. */
+export interface InterpreterInfo {
+  /** The name used in a manifest, for example "python3". */
+  readonly name: string;
+  readonly aliases: readonly string[];
+  /** As the interpreter itself reports it inside a box, for example "3.11.2". */
+  readonly version: string;
+  /** File endings that choose it, with the dot. */
+  readonly extensions: readonly string[];
+}
+
+/** A prepared tree that jobs can name. */
+export interface EnvironmentInfo {
+  readonly name: string;
+  readonly interpreters: readonly { readonly name: string; readonly version: string }[];
+  /** Name and version of each package found in it, sorted by name. */
+  readonly packages: readonly { readonly name: string; readonly version: string }[];
+}
+
+export interface RunnerHealth {
+  readonly healthy: boolean;
+  /** What failed, in one sentence; only when not healthy. */
+  readonly reason?: string;
+}
+
+export interface Runner {
+  readonly slots: number;
+  /**
+   * Runs one job to its end. Never rejects: a fault of ours is the outcome `sandbox_error`.
+   * Aborting `signal` with a `StopCause` as its reason ends the job with that outcome,
+   * also while it waits for a slot.
+   */
+  run(spec: JobSpec, events: RunEvents, signal: AbortSignal): Promise<Finished>;
+  health(): RunnerHealth;
+  /** What manifests may name; constant while the service runs. */
+  readonly interpreters: readonly InterpreterInfo[];
+  readonly environments: readonly EnvironmentInfo[];
+  close(): Promise<void>;
+}
