@@ -89,3 +89,12 @@ export const SERVICE_LIMITS = {
   /** How long `/run` waits before it answers 202; below the 60 s of common proxies. */
   runWaitSeconds: { least: 0, usual: 50, most: 300 },
 } as const;
+
+/** What the client and the command line take from a server or a caller's terminal. */
+export const CLIENT_LIMITS = {
+  /** One JSON answer: printed output twice, each byte at most six in JSON, and inline files. */
+  jsonBytes: 160 * MIB,
+  /** How long the command line waits in one request before it asks for the status instead. */
+  runWaitSeconds: 5,
+  statusEveryMs: 500,
+} as const;
