@@ -1,0 +1,140 @@
+/**
+ * Who calls: a keyed hash of the peer's address and nothing else. The key is random and lives in
+ * this process only, so a caller's key can neither be turned back into an address nor compared
+ * with another day's; the address itself is never stored or logged.
+ *
+ * Behind a proxy every peer is the proxy, and `X-Forwarded-For` says who asked. Anybody can send
+ * that header, so it counts only from a trusted peer and is walked from the right (the end that
+ * our proxies wrote): the first hop that is not trusted is the caller. A hop that is no address
+ * ends the walk at the last trusted one, or a forged list would give each request a fresh caller.
+ */
+import { createHmac, randomBytes } from "node:crypto";
+import { BlockList, isIP, isIPv4, isIPv6 } from "node:net";
+
+export interface CallerOptions {
+  /** Addresses or CIDR ranges whose `X-Forwarded-For` counts. */
+  readonly trustedProxies: readonly string[];
+  /** Also trust loopback and Unix-socket peers. */
+  readonly behindProxy: boolean;
+}
+
+/** Characters of the key: 96 bits, far beyond collisions by chance. */
+const KEY_CHARACTERS = 16;
+/** More hops than any real chain; the rest of a longer header is not looked at. */
+const HOPS_MOST = 32;
+/** Peers without an address (Unix socket, or no socket in tests) are one caller. */
+const NO_ADDRESS = "local";
+
+export class Callers {
+  readonly #key = randomBytes(32);
+  readonly #trusted: BlockList;
+  readonly #behindProxy: boolean;
+
+  /** @throws RangeError when a trusted proxy is neither an address nor a CIDR range. */
+  constructor(options: CallerOptions) {
+    this.#behindProxy = options.behindProxy;
+    this.#trusted = trustedList(options);
+  }
+
+  /**
+   * @param peerAddress of the socket; undefined for a Unix socket
+   * @param forwardedFor all `X-Forwarded-For` headers joined by commas, as they came
+   */
+  keyOf(peerAddress: string | undefined, forwardedFor: string | undefined): string {
+    const unit = fairnessUnit(this.#client(peerAddress, forwardedFor));
+    return createHmac("sha256", this.#key)
+      .update(unit)
+      .digest("base64url")
+      .slice(0, KEY_CHARACTERS);
+  }
+
+  #client(peerAddress: string | undefined, forwardedFor: string | undefined): string {
+    const peer = peerAddress === undefined ? NO_ADDRESS : fold(peerAddress);
+    if (forwardedFor === undefined || !this.#trusts(peer)) return peer;
+    let client = peer;
+    for (const hop of lastHops(forwardedFor)) {
+      const address = hopAddress(hop);
+      if (address === undefined) return client;
+      client = address;
+      if (!this.#trusts(address)) return client;
+    }
+    return client;
+  }
+
+  #trusts(address: string): boolean {
+    if (address === NO_ADDRESS) return this.#behindProxy;
+    return isIP(address) !== 0 && this.#trusted.check(address, family(address));
+  }
+}
+
+function trustedList(options: CallerOptions): BlockList {
+  const list = new BlockList();
+  const ranges = options.behindProxy ? ["127.0.0.0/8", "::1"] : [];
+  for (const range of [...ranges, ...options.trustedProxies]) {
+    const [address = "", prefix, ...rest] = range.split("/");
+    const bits = isIPv4(address) ? 32 : 128;
+    const length = prefix === undefined ? bits : /^\d{1,3}$/.test(prefix) ? Number(prefix) : -1;
+    if (
+      isIP(address) === 0 ||
+      address.includes("%") ||
+      rest.length > 0 ||
+      length < 0 ||
+      length > bits
+    ) {
+      throw new RangeError(`${range} is neither an IP address nor a CIDR range.`);
+    }
+    list.addSubnet(address, length, family(address));
+  }
+  return list;
+}
+
+/** From the right, at most HOPS_MOST. */
+function lastHops(forwardedFor: string): string[] {
+  return forwardedFor.split(",").slice(-HOPS_MOST).reverse();
+}
+
+/** Some proxies append the port (`192.0.2.1:1234`, `[2001:db8::1]:1234`). */
+function hopAddress(hop: string): string | undefined {
+  const text = hop.trim();
+  const bracketed = /^\[([^\]]+)\](?::\d{1,5})?$/.exec(text)?.[1];
+  const withPort = /^(\d{1,3}(?:\.\d{1,3}){3}):\d{1,5}$/.exec(text)?.[1];
+  const address = bracketed ?? withPort ?? text;
+  return isIP(address) === 0 ? undefined : fold(address);
+}
+
+/** IPv4-mapped IPv6 (`::ffff:192.0.2.1`) is the IPv4 address; zone ids say nothing about who. */
+function fold(address: string): string {
+  const bare = address.split("%")[0] ?? address;
+  if (!isIPv6(bare)) return bare;
+  const groups = ipv6Groups(bare);
+  if (!groups.slice(0, 5).every((group) => group === 0) || groups[5] !== 0xffff) return bare;
+  const [high = 0, low = 0] = groups.slice(6);
+  return [high >> 8, high & 0xff, low >> 8, low & 0xff].join(".");
+}
+
+/** What shares one quota: an IPv4 address, an IPv6 /64 (one subscriber has all of it). */
+function fairnessUnit(address: string): string {
+  if (!isIPv6(address)) return address;
+  const network = ipv6Groups(address).slice(0, 4);
+  return `${network.map((group) => group.toString(16)).join(":")}::/64`;
+}
+
+/** The eight 16-bit groups of an address that `isIPv6` accepts and that has no zone. */
+function ipv6Groups(address: string): number[] {
+  const dotted = /^(.*:)(\d+)\.(\d+)\.(\d+)\.(\d+)$/.exec(address);
+  const [, head = "", a, b, c, d] = dotted ?? [];
+  const hex = (high: string | undefined, low: string | undefined) =>
+    (Number(high) * 256 + Number(low)).toString(16);
+  const text = dotted === null ? address : `${head}${hex(a, b)}:${hex(c, d)}`;
+  const [left = "", right] = text.split("::");
+  const parse = (part: string) =>
+    part === "" ? [] : part.split(":").map((group) => Number.parseInt(group, 16));
+  const front = parse(left);
+  if (right === undefined) return front;
+  const back = parse(right);
+  return [...front, ...new Array<number>(8 - front.length - back.length).fill(0), ...back];
+}
+
+function family(address: string): "ipv4" | "ipv6" {
+  return isIPv4(address) ? "ipv4" : "ipv6";
+}

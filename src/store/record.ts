@@ -1,0 +1,35 @@
+/** One job as the service remembers it: never its code, files, arguments or caller's address. */
+import type { Outcome, Usage } from "../core/job.ts";
+import type { Outputs } from "../core/runner.ts";
+import type { LogBuffer } from "./log.ts";
+
+/** `completed` = exited with 0; every other end is `failed`. */
+export type JobState = "queued" | "running" | "completed" | "failed";
+
+/** What is known once the job has ended. */
+export interface JobEnd {
+  readonly outcome: Outcome;
+  readonly usage: Usage;
+  readonly isolation: readonly string[];
+  readonly endedAtMs: number;
+}
+
+/** Only the engine writes these fields. */
+export interface JobRecord {
+  readonly id: string;
+  /** Keyed hash, see http/caller.ts. */
+  readonly caller: string;
+  readonly submittedAtMs: number;
+  readonly log: LogBuffer;
+  state: JobState;
+  admittedAtMs: number | undefined;
+  startedAtMs: number | undefined;
+  end: JobEnd | undefined;
+  /** Undefined before the end, and again when they are destroyed while the logs stay. */
+  outputs: Outputs | undefined;
+  /** When the shelf destroys it; undefined until it has ended. */
+  expiresAtMs: number | undefined;
+}
+
+/** The same for everybody else. */
+export type Job = Readonly<JobRecord>;

@@ -1,0 +1,247 @@
+/**
+ * The jobs that the service remembers, by id; nothing here outlives its time.
+ *
+ * A job is on the shelf from submit on. Once it has ended it counts against its caller's and the
+ * service's bounds and is destroyed after `finishedMs`; when a bound is crossed the oldest goes
+ * first: the caller's own for the caller's bounds, for the service's those of whoever holds most.
+ * A download takes a lease, so that expiry does not cut it; a lease is honoured for `leaseMs`
+ * only, or a client that reads one byte a minute would hold a box for ever.
+ */
+import type { Outputs } from "../core/runner.ts";
+import type { Clock } from "./clock.ts";
+import type { Job, JobRecord } from "./record.ts";
+
+export interface ShelfLimits {
+  readonly finishedMs: number;
+  /** How long a lease may keep an expired job. */
+  readonly leaseMs: number;
+  /** Ended jobs of all callers. */
+  readonly finishedJobs: number;
+  /** Logs and outputs of all ended jobs. */
+  readonly bytes: number;
+  /** Of one caller. */
+  readonly keptBoxes: number;
+  readonly keptBytes: number;
+}
+
+/** Somebody reads a job's outputs; end it exactly once (later calls do nothing). */
+export interface Lease {
+  /** @param destroy the reader got all: out of sight now, destroyed when nobody reads any more */
+  end(destroy: boolean): void;
+}
+
+interface Ended {
+  readonly record: JobRecord;
+  bytes: number;
+  leases: number;
+  /** Out of sight; goes with its last lease. */
+  doomed: boolean;
+}
+
+interface Holding {
+  readonly ids: Set<string>;
+  bytes: number;
+}
+
+export class Shelf {
+  readonly #limits: ShelfLimits;
+  readonly #clock: Clock;
+  readonly #onFault: (fault: unknown) => void;
+  readonly #jobs = new Map<string, JobRecord>();
+  /** In the order of their ends, which is the order of their expiry. */
+  readonly #ended = new Map<string, Ended>();
+  readonly #holdings = new Map<string, Holding>();
+  readonly #dying = new Set<Promise<void>>();
+  #bytes = 0;
+  #cancelTimer: (() => void) | undefined;
+
+  constructor(limits: ShelfLimits, clock: Clock, onFault: (fault: unknown) => void) {
+    this.#limits = limits;
+    this.#clock = clock;
+    this.#onFault = onFault;
+  }
+
+  get size(): number {
+    return this.#jobs.size;
+  }
+
+  /** Bytes that ended jobs hold. */
+  get heldBytes(): number {
+    return this.#bytes;
+  }
+
+  add(record: JobRecord): void {
+    this.#jobs.set(record.id, record);
+  }
+
+  /** Undefined for unknown, destroyed and expired ids alike. */
+  get(id: string): Job | undefined {
+    const record = this.#jobs.get(id);
+    if (record?.expiresAtMs !== undefined && record.expiresAtMs <= this.#clock.nowMs()) {
+      return undefined;
+    }
+    return this.#ended.get(id)?.doomed === true ? undefined : record;
+  }
+
+  /** The job's end is known and its outputs are set: it expires, and others may have to go. */
+  ended(record: JobRecord): void {
+    if (this.#jobs.get(record.id) !== record) {
+      // Destroyed while it ran: what came of it must not stay either.
+      void this.dropOutputs(record);
+      record.log.wipe();
+      return;
+    }
+    record.expiresAtMs = this.#clock.nowMs() + this.#limits.finishedMs;
+    const bytes = record.log.lengthBytes + (record.outputs?.totalBytes ?? 0);
+    const holding = this.#holdings.get(record.caller) ?? { ids: new Set(), bytes: 0 };
+    this.#holdings.set(record.caller, holding);
+    holding.ids.add(record.id);
+    this.#ended.set(record.id, { record, bytes: 0, leases: 0, doomed: false });
+    this.#count(record.id, bytes);
+    this.#keepCallerInBounds(holding);
+    this.#keepServiceInBounds();
+    this.#setTimer();
+  }
+
+  lease(id: string): Lease | undefined {
+    const ended = this.#ended.get(id);
+    if (ended === undefined || this.get(id) === undefined) return undefined;
+    ended.leases += 1;
+    let over = false;
+    return {
+      end: (destroy) => {
+        if (over) return;
+        over = true;
+        ended.leases -= 1;
+        ended.doomed ||= destroy;
+        if (ended.leases === 0 && this.#isOver(ended)) void this.#forget(id);
+        this.#setTimer();
+      },
+    };
+  }
+
+  /** Out of sight at once; resolves when its bytes are overwritten and its box is gone. */
+  async remove(id: string): Promise<void> {
+    await this.#forget(id);
+    this.#setTimer();
+  }
+
+  /** The outputs go, status and log stay. Resolves when they are gone. */
+  async dropOutputs(record: JobRecord): Promise<void> {
+    const outputs = record.outputs;
+    if (outputs === undefined) return;
+    record.outputs = undefined;
+    this.#count(record.id, -outputs.totalBytes);
+    const dying = this.#destroy(outputs);
+    this.#dying.add(dying);
+    await dying;
+    this.#dying.delete(dying);
+  }
+
+  /** Destroys every job; resolves when nothing is left. */
+  async close(): Promise<void> {
+    for (const id of [...this.#jobs.keys()]) void this.#forget(id);
+    this.#cancelTimer?.();
+    this.#cancelTimer = undefined;
+    while (this.#dying.size > 0) await Promise.all(this.#dying);
+  }
+
+  async #forget(id: string): Promise<void> {
+    const record = this.#jobs.get(id);
+    if (record === undefined) return;
+    const dropped = this.dropOutputs(record);
+    record.log.wipe();
+    const ended = this.#ended.get(id);
+    if (ended !== undefined) this.#count(id, -ended.bytes);
+    this.#jobs.delete(id);
+    this.#ended.delete(id);
+    const holding = this.#holdings.get(record.caller);
+    holding?.ids.delete(id);
+    if (holding?.ids.size === 0) this.#holdings.delete(record.caller);
+    await dropped;
+  }
+
+  async #destroy(outputs: Outputs): Promise<void> {
+    try {
+      await outputs.destroy();
+    } catch (fault) {
+      this.#onFault(fault);
+    }
+  }
+
+  #count(id: string, bytes: number): void {
+    const ended = this.#ended.get(id);
+    if (ended === undefined) return;
+    ended.bytes += bytes;
+    this.#bytes += bytes;
+    const holding = this.#holdings.get(ended.record.caller);
+    if (holding !== undefined) holding.bytes += bytes;
+  }
+
+  #keepCallerInBounds(holding: Holding): void {
+    const boxes = [...holding.ids]
+      .map((id) => this.#jobs.get(id))
+      .filter((record) => record?.outputs?.holdsBox === true);
+    for (const record of boxes.slice(0, Math.max(0, boxes.length - this.#limits.keptBoxes))) {
+      if (record !== undefined) void this.dropOutputs(record);
+    }
+    while (holding.bytes > this.#limits.keptBytes) this.#forgetOldest(holding);
+  }
+
+  #keepServiceInBounds(): void {
+    while (this.#ended.size > this.#limits.finishedJobs || this.#bytes > this.#limits.bytes) {
+      const byBytes = this.#bytes > this.#limits.bytes;
+      let most: Holding | undefined;
+      for (const holding of this.#holdings.values()) {
+        if (most === undefined || weight(holding, byBytes) > weight(most, byBytes)) most = holding;
+      }
+      if (most === undefined) return;
+      this.#forgetOldest(most);
+    }
+  }
+
+  #forgetOldest(holding: Holding): void {
+    const [oldest] = holding.ids;
+    if (oldest !== undefined) void this.#forget(oldest);
+  }
+
+  #isOver(ended: Ended): boolean {
+    return ended.doomed || (ended.record.expiresAtMs ?? 0) <= this.#clock.nowMs();
+  }
+
+  /** One timer for the whole shelf: at the next moment when anything can expire. */
+  #setTimer(): void {
+    this.#cancelTimer?.();
+    this.#cancelTimer = undefined;
+    const nextAtMs = this.#nextExpiryMs();
+    if (nextAtMs === undefined) return;
+    this.#cancelTimer = this.#clock.after(nextAtMs - this.#clock.nowMs(), () => this.#expire());
+  }
+
+  #expire(): void {
+    const nowMs = this.#clock.nowMs();
+    for (const [id, ended] of [...this.#ended]) {
+      if ((ended.record.expiresAtMs ?? 0) > nowMs) break;
+      if (this.#dueAtMs(ended) <= nowMs) void this.#forget(id);
+    }
+    this.#setTimer();
+  }
+
+  #nextExpiryMs(): number | undefined {
+    let next: number | undefined;
+    for (const ended of this.#ended.values()) {
+      next = Math.min(next ?? Number.POSITIVE_INFINITY, this.#dueAtMs(ended));
+      if (ended.leases === 0) break;
+    }
+    return next;
+  }
+
+  #dueAtMs(ended: Ended): number {
+    return (ended.record.expiresAtMs ?? 0) + (ended.leases > 0 ? this.#limits.leaseMs : 0);
+  }
+}
+
+/** How much of the bound that was crossed a caller holds. */
+function weight(holding: Holding, byBytes: boolean): number {
+  return byBytes ? holding.bytes : holding.ids.size;
+}
