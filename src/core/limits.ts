@@ -43,7 +43,16 @@ export const TRANSFER_LIMITS = {
   /** Directories named or implied by an archive. */
   inputDirectories: 2000,
   unpackedBytes: 100 * MIB,
+  /** A tar as a whole, inflated: files, headers and padding. */
+  tarBytes: 108 * MIB,
+  /** One extended header of a tar, or the header of a gzip file. */
+  archiveHeaderBytes: 64 * KIB,
+  /** Header lines of one part of a multipart body. */
+  partHeaderBytes: 16 * KIB,
+  /** JSON and plain text bodies. */
   jsonBodyBytes: 8 * MIB,
+  /** A JSON or text body declared up to this size is no "upload": it is read in a moment. */
+  smallBodyBytes: 64 * KIB,
   /** stdout and stderr together; what comes after is dropped and said to be cut. */
   printedBytes: 10 * MIB,
   outputBytes: 100 * MIB,
@@ -86,6 +95,14 @@ export const SERVICE_LIMITS = {
   bytesPerSlot: 64 * MIB,
   /** How long a finished job is kept. */
   finishedMs: 60_000,
+  /** How long a download that is under way can keep an expired job. */
+  leaseMs: 600_000,
+  /** Finished jobs of all callers. */
+  finishedJobs: 10_000,
+  /** Uploads begun, of all callers. */
+  uploadsBegun: 64,
+  /** Of the RAM budget: uploads begun, waiting inputs and finished jobs may hold 1/n each. */
+  ramShare: 4,
   /** How long `/run` waits before it answers 202; below the 60 s of common proxies. */
   runWaitSeconds: { least: 0, usual: 50, most: 300 },
 } as const;
@@ -97,4 +114,23 @@ export const CLIENT_LIMITS = {
   /** How long the command line waits in one request before it asks for the status instead. */
   runWaitSeconds: 5,
   statusEveryMs: 500,
+} as const;
+
+/** What one connection may take before the API looks at a request. */
+export const HTTP_LIMITS = {
+  /** Request line and headers together. */
+  headerBytes: 16 * KIB,
+  /** From the first byte to the end of the headers. */
+  headersMs: 20_000,
+  /** From the first byte to the end of the body: 100 MB at 175 kB/s. */
+  requestMs: 600_000,
+  /** Between two requests of one connection. */
+  keepAliveMs: 15_000,
+  /** How often the three above are looked at. */
+  checkMs: 5_000,
+  /** No byte in either direction; longer than `/run` can wait. */
+  idleMs: 360_000,
+  connections: 4096,
+  /** How long `close` waits for answers that are under way. */
+  drainMs: 10_000,
 } as const;
