@@ -1,0 +1,19 @@
+/** What the command line needs from the composition root; loaded only when a command uses it. */
+import type { Runner } from "../core/runner.ts";
+
+export interface LocalRunnerOptions {
+  /** Prepared trees by name; the value is a directory on this machine. */
+  readonly environments: Readonly<Record<string, string>>;
+  /** Memory of the largest job that will run. */
+  readonly memoryMb: number;
+}
+
+export interface Backend {
+  openLocalRunner(options: LocalRunnerOptions): Promise<Runner>;
+  /** The help page of `serve`. */
+  serveHelp(): string;
+  /** Checks the options of `serve` and prints the plan that the warden follows. */
+  printPlan(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<void>;
+  /** Serves until it is told to stop; called as the service's own uid. */
+  serve(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<void>;
+}

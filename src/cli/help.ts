@@ -1,0 +1,102 @@
+/** Help pages, made from the tables that the parser uses. */
+import type { Command, Io } from "./io.ts";
+import { put } from "./io.ts";
+import {
+  CANCEL_OPTIONS,
+  DOWNLOAD_OPTIONS,
+  LOOK_OPTIONS,
+  RUN_OPTIONS,
+  SUBMIT_OPTIONS,
+} from "./tables.ts";
+import type { OptionSpec } from "./usage.ts";
+import { optionLines, UsageError } from "./usage.ts";
+
+interface Page {
+  readonly usage: string;
+  readonly about: string;
+  readonly options: readonly OptionSpec[];
+}
+
+const PAGES: ReadonlyMap<string, Page> = new Map([
+  [
+    "submit",
+    {
+      usage: "sandrun submit [OPTIONS] FILE|DIR|- [ARGS…]",
+      about: "Queues a job on a server and prints its id, the only right to the job.",
+      options: SUBMIT_OPTIONS,
+    },
+  ],
+  [
+    "status",
+    { usage: "sandrun status ID", about: "How a job on a server stands.", options: LOOK_OPTIONS },
+  ],
+  [
+    "logs",
+    {
+      usage: "sandrun logs ID",
+      about: "What a job on a server printed so far, each stream to its own.",
+      options: LOOK_OPTIONS,
+    },
+  ],
+  [
+    "outputs",
+    {
+      usage: "sandrun outputs ID",
+      about: "Size and path of each output file of a job on a server.",
+      options: LOOK_OPTIONS,
+    },
+  ],
+  [
+    "download",
+    {
+      usage: "sandrun download ID [--out DIR]",
+      about:
+        "Gets a job's output files, below DIR or as a tar.gz on standard output; the server\n" +
+        "destroys the job when all arrived.",
+      options: DOWNLOAD_OPTIONS,
+    },
+  ],
+  [
+    "cancel",
+    {
+      usage: "sandrun cancel ID",
+      about: "Ends a job on a server and destroys all of it.",
+      options: CANCEL_OPTIONS,
+    },
+  ],
+]);
+
+const OVERVIEW = `Runs code in a box: no network, no disk, no trace after.
+
+  sandrun [OPTIONS] FILE [ARGS…]     run a file in a box on this machine
+  sandrun [OPTIONS] DIR [ARGS…]      run a directory; job.json in it is the manifest
+  sandrun [OPTIONS] [-]              run the code on standard input
+  sandrun submit|status|logs|outputs|download|cancel …   jobs on a server
+  sandrun serve [OPTIONS]            serve the HTTP API
+  sandrun help COMMAND               the options of a command
+
+Options stand before FILE; everything after it belongs to the program.
+${optionLines(RUN_OPTIONS)}  --version
+  -h, --help
+
+With FILE or DIR, standard input goes to the program unless it is a terminal. It is read to its
+end before the program starts, at most 8 MB. Of a DIR, links are refused and .git is left out.
+Files written by --out never get an execute permission.
+
+Exit status: the program's own; 128 + N when signal N killed it; 124 timed out (wall or CPU time);
+137 out of memory; 130 cancelled; 125 refused, or the sandbox failed.
+`;
+
+/** @throws UsageError for a command that does not exist */
+export async function helpText(topic: string | undefined, io: Io): Promise<string> {
+  if (topic === undefined) return OVERVIEW;
+  if (topic === "serve") return (await io.loadBackend()).serveHelp();
+  const page = PAGES.get(topic);
+  if (page === undefined) throw new UsageError(`there is no command ${topic}; see sandrun --help`);
+  return `${page.usage}\n\n${page.about}\n\n${optionLines(page.options)}`;
+}
+
+export const help: Command = async (argv, io) => {
+  await put(io.stdout, await helpText(argv[0], io));
+  return 0;
+};

@@ -1,0 +1,110 @@
+/** From the words on the command line to a job: its files and the fields of its manifest. */
+import { Refusal } from "../core/errors.ts";
+import type { InputFile, InputTree } from "../core/job.ts";
+import { findLanguage } from "../core/languages.ts";
+import { MANIFEST_LIMITS, TRANSFER_LIMITS } from "../core/limits.ts";
+import { readAll } from "./bounded.ts";
+import { gatherDirectory, gatherFile, isDirectory } from "./gather.ts";
+import type { Io } from "./io.ts";
+import { tell } from "./io.ts";
+import { isRecord, manifestFields } from "./runOptions.ts";
+import type { Parsed } from "./usage.ts";
+import { one, UsageError } from "./usage.ts";
+
+/** A job that is complete but not yet checked. */
+export interface Prepared {
+  readonly input: InputTree;
+  /** As in JSON, without `stdin`. */
+  readonly fields: Readonly<Record<string, unknown>>;
+  /** Bytes for the program's standard input; undefined when nothing was piped in. */
+  readonly stdin: Uint8Array | undefined;
+}
+
+/** What the language of piped code is when nobody says; the same as for code sent to `/run`. */
+const USUAL_LANGUAGE = "python3";
+
+/** How long a silent pipe is waited for before we say that we wait. */
+const PATIENCE_MS = 2000;
+
+/**
+ * Gathers FILE, DIR or the code on standard input.
+ * @throws UsageError, Refusal
+ */
+export async function prepareJob(parsed: Parsed, io: Io): Promise<Prepared> {
+  const [target, ...args] = parsed.rest;
+  if (target === undefined && io.stdin.isTTY === true)
+    throw new UsageError("say what to run: a file, a directory or code on standard input");
+  if (target === undefined || target === "-") return prepareCode(parsed, args, io);
+  const isTree = await isDirectory(target);
+  const gathered = isTree ? await gatherDirectory(target) : await gatherFile(target);
+  const { input, manifest } = isTree ? takeManifest(gathered) : { input: gathered, manifest: {} };
+  const stdin =
+    io.stdin.isTTY === true ? undefined : await readStdin(io, MANIFEST_LIMITS.stdinBytes);
+  return {
+    input,
+    fields: manifestFields(parsed, args, manifest, io.env),
+    stdin: stdin?.byteLength === 0 ? undefined : stdin,
+  };
+}
+
+async function prepareCode(parsed: Parsed, args: readonly string[], io: Io): Promise<Prepared> {
+  const bytes = await readStdin(io, TRANSFER_LIMITS.inputBytes);
+  const hasShebang = bytes[0] === 0x23 && bytes[1] === 0x21;
+  const given = one(parsed, "lang");
+  const language = given ?? (hasShebang ? undefined : USUAL_LANGUAGE);
+  const ending = language === undefined ? "" : (findLanguage(language)?.extensions[0] ?? "");
+  const file: InputFile = { path: `main${ending}`, bytes, executable: false, mtimeSeconds: 0 };
+  const fields = manifestFields(parsed, args, {}, io.env);
+  return {
+    input: { files: [file], directories: [] },
+    fields: language === undefined ? fields : { ...fields, interpreter: language },
+    stdin: undefined,
+  };
+}
+
+async function readStdin(io: Io, mostBytes: number): Promise<Uint8Array> {
+  const impatient = setTimeout(() => {
+    void tell(io, "waiting for standard input to end (or use < /dev/null)");
+  }, PATIENCE_MS);
+  const stop = (): void => {
+    io.stdin.destroy(new Error("interrupted"));
+  };
+  io.interrupted.addEventListener("abort", stop, { once: true });
+  try {
+    return await readAll(io.stdin, mostBytes, "Standard input");
+  } finally {
+    clearTimeout(impatient);
+    io.interrupted.removeEventListener("abort", stop);
+  }
+}
+
+const MANIFEST_NAME = "job.json";
+
+/** Takes the manifest out of a directory's files. @throws Refusal bad_manifest */
+function takeManifest(gathered: InputTree): {
+  input: InputTree;
+  manifest: Readonly<Record<string, unknown>>;
+} {
+  const file = gathered.files.find(({ path }) => path === MANIFEST_NAME);
+  if (file === undefined) return { input: gathered, manifest: {} };
+  if (file.bytes.byteLength > MANIFEST_LIMITS.manifestBytes)
+    throw new Refusal("too_large", `${MANIFEST_NAME} is too long.`);
+  const files = gathered.files.filter((other) => other !== file);
+  return { input: { ...gathered, files }, manifest: parseManifestFile(file.bytes) };
+}
+
+function parseManifestFile(bytes: Uint8Array): Readonly<Record<string, unknown>> {
+  const parsed = parseJson(new TextDecoder().decode(bytes));
+  if (!isRecord(parsed))
+    throw new Refusal("bad_manifest", `${MANIFEST_NAME} is not a JSON object.`);
+  return parsed;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    const why = error instanceof SyntaxError ? error.message : "it cannot be read";
+    throw new Refusal("bad_manifest", `${MANIFEST_NAME}: ${why}`);
+  }
+}

@@ -1,0 +1,14 @@
+/** `sandrun --version` */
+import { readFile } from "node:fs/promises";
+import type { Command } from "./io.ts";
+import { put } from "./io.ts";
+import { isRecord } from "./runOptions.ts";
+
+export const version: Command = async (_argv, io) => {
+  const manifest: unknown = JSON.parse(
+    await readFile(new URL("../../package.json", import.meta.url), "utf8"),
+  );
+  const number = isRecord(manifest) ? manifest["version"] : undefined;
+  await put(io.stdout, `sandrun ${typeof number === "string" ? number : "unknown"}\n`);
+  return 0;
+};
