@@ -1,0 +1,196 @@
+/* PID 1 of a box.
+ *
+ * Theory of operation. The keeper made this process in fresh namespaces, as nobody in
+ * particular. It joins slot/box, takes uid 0 of its user namespace, builds and enters the
+ * box's file system, then gives up every capability but KILL, SETUID and SETGID and empties the
+ * bounding set. Then it forks the *hand*: the process that will become the program. The hand
+ * joins slot/job and takes the program's uid, limits and syscall filter *before* the first
+ * byte of a job is read; it checks each layer, says READY, takes the job's files itself (so that
+ * they are charged to the job and written with the program's rights) and executes the program.
+ * PID 1 relays, waits, kills what is left and says EXITED; last, a collector with the program's
+ * rights answers for the output files until the peer closes the stream. Then PID 1 exits and
+ * the kernel takes everything away.
+ *
+ * PID 1 reads no job data but stdin, and executes nothing.
+ */
+#include "box.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/fsuid.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+struct pipes {
+  int program_end[3], own_end[3], status_read, status_write;
+};
+
+int read_namespaces(unsigned long long *inodes, struct fault *fault) {
+  static const char *const names[NAMESPACES] = {"user", "pid", "mnt", "net", "ipc", "uts", "cgroup", "time"};
+  for (int i = 0; i < NAMESPACES; i++) {
+    char path[32];
+    struct stat status;
+    (void)snprintf(path, sizeof path, "/proc/self/ns/%s", names[i]);
+    TRY(stat(path, &status), "look at %s", path);
+    inodes[i] = status.st_ino;
+  }
+  return 0;
+}
+
+static int join_groups(const int *procs, int count, struct fault *fault) {
+  for (int i = 0; i < count; i++)
+    TRY(write_all(procs[i], "0", 1), "join a cgroup of the slot");
+  return 0;
+}
+
+static int offset_line(char *text, size_t size, const char *name, clockid_t clock,
+                       struct fault *fault) {
+  struct timespec now;
+  TRY(clock_gettime(clock, &now), "read the clock %s", name);
+  /* Starts at one second: programs do not expect a zero here. */
+  (void)snprintf(text, size, "%s %lld 0\n", name, -(long long)now.tv_sec + 1);
+  return 0;
+}
+
+/* Children get clocks that start now, so that uptime does not tell one host from another. */
+static int enter_time_namespace(struct fault *fault) {
+  char text[2][64];
+  TRY(unshare(CLONE_NEWTIME), "make a time namespace");
+  if (offset_line(text[0], sizeof text[0], "monotonic", CLOCK_MONOTONIC, fault) == -1) return -1;
+  if (offset_line(text[1], sizeof text[1], "boottime", CLOCK_BOOTTIME, fault) == -1) return -1;
+  int fd = open("/proc/self/timens_offsets", O_WRONLY | O_CLOEXEC);
+  TRY(fd, "open the time namespace's offsets");
+  int failed = write_all(fd, text[0], strlen(text[0])) == -1 ||
+               write_all(fd, text[1], strlen(text[1])) == -1;
+  if (failed) fail(fault, "set the time namespace's offsets");
+  close(fd);
+  return failed ? -1 : 0;
+}
+
+static int assemble(const struct box_setup *setup, int *stand_ins, struct fault *fault) {
+  char ready;
+  if (read_all(setup->mapped, &ready, 1) != 1)
+    return FAIL_WITH(fault, EPIPE, "wait for the id maps");
+  if (join_groups(setup->groups.box_procs, setup->groups.count, fault) == -1) return -1;
+  /* After the join, so that the namespace's root is slot/box. */
+  TRY(unshare(CLONE_NEWCGROUP), "make a cgroup namespace");
+  if (become_namespace_root(fault) == -1) return -1;
+  /* The change of uid made this process undumpable, and its /proc files unwritable. */
+  TRY(prctl(PR_SET_DUMPABLE, 1, 0, 0, 0), "become dumpable for the set-up");
+  TRY(sethostname("sandrun", 7), "set the host name");
+  if (build_box_root(&setup->request, setup->trees, setup->tree_count, stand_ins, fault) == -1) return -1;
+  if (enter_time_namespace(fault) == -1) return -1;
+  TRY(prctl(PR_SET_DUMPABLE, 0, 0, 0, 0), "become undumpable");
+  return keep_box_capabilities(fault);
+}
+
+/* Pipes belong to the program's uid, else `echo x >/dev/stderr` is refused. */
+static int make_pipes(struct pipes *pipes, struct fault *fault) {
+  int ends[2];
+  setfsgid(PROGRAM_UID);
+  setfsuid(PROGRAM_UID);
+  for (int i = 0; i < 3; i++) {
+    TRY(pipe2(ends, O_CLOEXEC), "make a pipe for the program");
+    pipes->program_end[i] = i == 0 ? ends[0] : ends[1];
+    pipes->own_end[i] = i == 0 ? ends[1] : ends[0];
+    TRY(fcntl(pipes->own_end[i], F_SETFL, O_NONBLOCK), "make a pipe non-blocking");
+  }
+  TRY(pipe2(ends, O_CLOEXEC), "make the status pipe");
+  pipes->status_read = ends[0];
+  pipes->status_write = ends[1];
+  setfsuid(0);
+  setfsgid(0);
+  return 0;
+}
+
+static _Noreturn void hand_fault_and_exit(int status, const struct fault *fault) {
+  struct hand_message message = {.kind = HAND_FAULT, .fault = *fault};
+  (void)write_all(status, &message, sizeof message);
+  _exit(1);
+}
+
+static pid_t fork_hand(const struct box_setup *setup, const struct pipes *pipes,
+                       const int *stand_ins, struct fault *fault) {
+  pid_t pid = fork();
+  if (pid != 0) return pid;
+  int fds[HAND_DESCRIPTORS] = {pipes->program_end[0], pipes->program_end[1], pipes->program_end[2],
+                               setup->stream, pipes->status_write};
+  memcpy(&fds[HAND_STAND_INS], stand_ins, STAND_COUNT * sizeof stand_ins[0]);
+  int status = pipes->status_write;
+  if (join_groups(setup->groups.job_procs, setup->groups.count, fault) == -1)
+    hand_fault_and_exit(status, fault);
+  if (keep_descriptors(fds, HAND_DESCRIPTORS, HAND_STREAM, fault) == -1)
+    hand_fault_and_exit(status, fault);
+  if (become_program(setup->filter, fault) == -1) hand_fault_and_exit(HAND_STATUS, fault);
+  live_as_hand(setup->outer_namespaces);
+}
+
+static void run_collector(int stream, const struct filter *filter) {
+  pid_t pid = fork();
+  struct fault fault = {0};
+  if (pid == -1) {
+    fail(&fault, "start the collector");
+    send_fault(stream, &fault);
+    return;
+  }
+  if (pid == 0) {
+    int fds[] = {stream};
+    bool ready = keep_descriptors(fds, 1, 0, &fault) == 0 && become_program(filter, &fault) == 0;
+    if (!ready) send_fault(0, &fault);
+    _exit(ready ? collect(0) : 1);
+  }
+  int status = 0;
+  while (waitpid(pid, &status, 0) == -1 && errno == EINTR) continue;
+  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+    errno = ECHILD;
+    fail(&fault, "the collector died");
+    send_fault(stream, &fault);
+  }
+}
+
+static int watch_children(struct fault *fault) {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGCHLD);
+  TRY(sigprocmask(SIG_BLOCK, &set, NULL), "block SIGCHLD");
+  int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+  TRY(fd, "watch for the end of children");
+  return fd;
+}
+
+static int start(const struct box_setup *setup, struct relay *relay, struct fault *fault) {
+  int stand_ins[STAND_COUNT] = {-1, -1, -1};
+  struct pipes pipes = {0};
+  if (assemble(setup, stand_ins, fault) == -1 || make_pipes(&pipes, fault) == -1) return -1;
+  relay->program = fork_hand(setup, &pipes, stand_ins, fault);
+  TRY(relay->program, "start the program's process");
+  relay->signals = watch_children(fault);
+  if (relay->signals == -1) return -1;
+  relay->oom = setup->groups.oom_event;
+  /* Everything else goes: descriptors of the slot, and the program's ends of the pipes, whose
+   * end of file tells that no process of the job is left. */
+  int fds[8] = {setup->stream, pipes.status_read, relay->signals, pipes.own_end[0],
+                pipes.own_end[1], pipes.own_end[2], relay->oom};
+  if (keep_descriptors(fds, relay->oom == -1 ? 6 : 7, 0, fault) == -1) return -1;
+  *relay = (struct relay){.stream = 0, .status = 1, .signals = 2, .input = 3, .output = {4, 5},
+                          .oom = relay->oom == -1 ? -1 : 6, .program = relay->program};
+  return 0;
+}
+
+void live_as_box(const struct box_setup *setup) {
+  struct fault fault = {0};
+  struct relay relay = {0};
+  if (start(setup, &relay, &fault) == -1) {
+    send_fault(setup->stream, &fault);
+    _exit(1);
+  }
+  if (relay_job(&relay)) run_collector(relay.stream, setup->filter);
+  _exit(0);
+}

@@ -1,0 +1,71 @@
+/* A box: PID 1 of the namespaces of one job, its program, and the collector of its files. */
+#ifndef SANDRUN_BOX_H
+#define SANDRUN_BOX_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "frames.h"
+#include "identity.h"
+#include "mounts.h"
+
+enum { HIERARCHIES_MOST = 4, NAMESPACES = 8 };
+
+/* The descriptors that put a process into a slot's groups; they were opened by the warden. */
+struct groups {
+  int count;                       /* 1 on cgroup v2, up to 4 on v1 */
+  int box_procs[HIERARCHIES_MOST]; /* slot/box: PID 1 and the collector */
+  int job_procs[HIERARCHIES_MOST]; /* slot/job: the program */
+  int oom_event;                   /* v1: an eventfd that fires when slot/job is out of memory; else -1 */
+};
+
+/* What the keeper hands to a new box. */
+struct box_setup {
+  int stream;   /* the connection that is this box */
+  int mapped;   /* a pipe on which the keeper says that the id maps are written */
+  struct box_request request;
+  struct groups groups;
+  const struct tree *trees;
+  int tree_count;
+  const struct filter *filter;
+  unsigned long long outer_namespaces[NAMESPACES]; /* the keeper's, to compare with */
+};
+
+/* What the program's process tells PID 1 before it becomes the program. */
+enum hand_kind { HAND_READY = 1, HAND_STARTING, HAND_FAULT };
+struct hand_message {
+  uint32_t kind, wall_ms;
+  uint64_t printed_bytes;
+  uint32_t layers, reserved;
+  struct fault fault;
+};
+
+/* Identifies the namespaces of the calling process by inode, in the order of enum layer
+ * (user … cgroup), then time. */
+int read_namespaces(unsigned long long *inodes, struct fault *fault);
+
+/* Life of PID 1, from birth to death; never returns. */
+void live_as_box(const struct box_setup *setup) __attribute__((noreturn));
+
+/* Descriptors of the process that becomes the program, after keep_descriptors. */
+enum hand_descriptor {
+  HAND_STDIN, HAND_STDOUT, HAND_STDERR, HAND_STREAM, HAND_STATUS, HAND_STAND_INS,
+  HAND_DESCRIPTORS = HAND_STAND_INS + STAND_COUNT,
+};
+/* Takes the job's files from the stream, then becomes the program; never returns. */
+void live_as_hand(const unsigned long long *outer_namespaces) __attribute__((noreturn));
+
+/* What PID 1 watches while a job runs. */
+struct relay {
+  int stream, status, signals, oom;
+  int input, output[2];
+  pid_t program;
+};
+/* Relays until the program has ended and every process of the job is dead, and sends EXITED.
+ * False when the box is to die at once: the peer is gone or a FAULT was sent. */
+bool relay_job(struct relay *relay);
+
+/* Answers LIST and FETCH on `stream` until the peer closes it. Runs with the program's rights. */
+int collect(int stream);
+
+#endif

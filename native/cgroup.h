@@ -1,0 +1,48 @@
+/* The service's control groups: found, made, limited, handed out and removed by the warden.
+ *
+ *   <own group>/<name>/service       warden, keeper, Node
+ *   <own group>/<name>/slot-N/box    PID 1 and collector of the box on slot N
+ *   <own group>/<name>/slot-N/job    its program; made anew for each box, since peaks and counters
+ *                                    cannot be reset and would tell the next job about the last
+ * On v1 and hybrid hosts the same tree stands in each controller's hierarchy.
+ */
+#ifndef SANDRUN_CGROUP_H
+#define SANDRUN_CGROUP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "box.h"
+#include "fault.h"
+
+enum controller { MEMORY = 1, PIDS = 2, CPU = 4, CPUACCT = 8 };
+
+struct hierarchy {
+  unsigned controllers;
+  char directory[384]; /* of the service's group */
+};
+
+struct cgroups {
+  int version, count;
+  struct hierarchy hierarchies[HIERARCHIES_MOST];
+  uid_t owner;               /* who may write the limits of slot/job */
+  uint64_t memory_bytes;     /* ceiling of the whole service; 0 = none */
+  uint64_t job_memory_bytes; /* until the owner says otherwise */
+  uint64_t box_memory_bytes;
+  unsigned processes, cpus;
+};
+
+/* Finds where the service's group `name` belongs, makes it there, and removes what an earlier
+ * service of that name left. The caller holds the lock of the name. */
+int open_cgroups(struct cgroups *cgroups, const char *name, struct fault *fault);
+/* Puts a process into the service's own leaf. */
+int join_service_group(const struct cgroups *cgroups, pid_t pid, struct fault *fault);
+/* A fresh slot/job, and the descriptors of both leaves. */
+int open_slot_groups(const struct cgroups *cgroups, unsigned slot, struct groups *groups,
+                     struct fault *fault);
+void close_slot_groups(const struct groups *groups);
+/* Kills what is left in the service's groups but its own leaf, and removes them all. */
+int remove_cgroups(const struct cgroups *cgroups, struct fault *fault);
+
+#endif

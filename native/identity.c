@@ -1,0 +1,82 @@
+#include "identity.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <linux/close_range.h>
+#include <linux/securebits.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static int set_capabilities(unsigned kept, struct fault *fault) {
+  struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+  struct __user_cap_data_struct data[2] = {{.effective = kept, .permitted = kept}, {0}};
+  TRY((int)syscall(SYS_capset, &header, data), "set capabilities");
+  return 0;
+}
+
+int become_namespace_root(struct fault *fault) {
+  TRY(setgroups(0, NULL), "drop supplementary groups");
+  TRY(setresgid(0, 0, 0), "take gid 0 of the namespace");
+  TRY(setresuid(0, 0, 0), "take uid 0 of the namespace");
+  return 0;
+}
+
+static int empty_bounding_set(struct fault *fault) {
+  for (int capability = 0;; capability++) {
+    int held = prctl(PR_CAPBSET_READ, capability, 0, 0, 0);
+    if (held == -1 && errno == EINVAL && capability > CAP_SETFCAP) return 0;
+    TRY(held, "read the bounding set");
+    if (held == 1) TRY(prctl(PR_CAPBSET_DROP, capability, 0, 0, 0), "empty the bounding set");
+  }
+}
+
+int keep_box_capabilities(struct fault *fault) {
+  if (empty_bounding_set(fault) == -1) return -1;
+  TRY(prctl(PR_SET_SECUREBITS, SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_CAP_AMBIENT_RAISE |
+                                   SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED, 0, 0, 0),
+      "lock the secure bits");
+  TRY(prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0), "clear ambient capabilities");
+  TRY(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "set no_new_privs");
+  return set_capabilities(1u << CAP_KILL | 1u << CAP_SETUID | 1u << CAP_SETGID, fault);
+}
+
+static int limit(__rlimit_resource_t resource, rlim_t most, const char *name,
+                 struct fault *fault) {
+  struct rlimit value = {.rlim_cur = most, .rlim_max = most};
+  TRY(setrlimit(resource, &value), "limit %s", name);
+  return 0;
+}
+
+int become_program(const struct filter *filter, struct fault *fault) {
+  TRY(setgroups(0, NULL), "drop supplementary groups");
+  TRY(setresgid(PROGRAM_UID, PROGRAM_UID, PROGRAM_UID), "take the program's gid");
+  TRY(setresuid(PROGRAM_UID, PROGRAM_UID, PROGRAM_UID), "take the program's uid");
+  if (set_capabilities(0, fault) == -1) return -1;
+  /* 1 and not 0: with 0 a piped core_pattern still gets the memory of the job. */
+  if (limit(RLIMIT_CORE, 1, "core files", fault) == -1) return -1;
+  if (limit(RLIMIT_NOFILE, OPEN_FILES, "open files", fault) == -1) return -1;
+  if (limit(RLIMIT_MEMLOCK, 64 * 1024, "locked memory", fault) == -1) return -1;
+  if (limit(RLIMIT_MSGQUEUE, 64 * 1024, "message queues", fault) == -1) return -1;
+  if (limit(RLIMIT_RTPRIO, 0, "real-time priority", fault) == -1) return -1;
+  if (limit(RLIMIT_NICE, 0, "nice", fault) == -1) return -1;
+  umask(022);
+  return install_filter(filter, fault);
+}
+
+int keep_descriptors(const int *fds, int count, int first_private, struct fault *fault) {
+  enum { SAFE = 100, MOST = 32 };
+  int high[MOST];
+  if (count > MOST) return FAIL_WITH(fault, E2BIG, "keep descriptors");
+  for (int i = 0; i < count; i++) {
+    high[i] = fcntl(fds[i], F_DUPFD, SAFE);
+    TRY(high[i], "move descriptor %d", i);
+  }
+  for (int i = 0; i < count; i++)
+    TRY(dup3(high[i], i, i >= first_private ? O_CLOEXEC : 0), "place descriptor %d", i);
+  TRY((int)syscall(SYS_close_range, (unsigned)count, ~0u, 0), "close other descriptors");
+  return 0;
+}

@@ -1,0 +1,27 @@
+/* Who a process is, and what it may still do: ids, capabilities, limits, descriptors. */
+#ifndef SANDRUN_IDENTITY_H
+#define SANDRUN_IDENTITY_H
+
+#include <sys/types.h>
+
+#include "fault.h"
+#include "seccomp.h"
+
+enum {
+  PROGRAM_UID = 1000, /* the program and the collector, as seen inside a box */
+  IDS_PER_SLOT = 16,  /* ids of the host that each slot owns; the first two are used */
+  OPEN_FILES = 256,
+};
+
+/* Takes uid and gid 0 of the user namespace entered, with no other group. */
+int become_namespace_root(struct fault *fault);
+/* For PID 1 of a box: keeps KILL, SETUID and SETGID, and empties the bounding set, so that no
+ * descendant can ever have a capability again. */
+int keep_box_capabilities(struct fault *fault);
+/* For the program and the collector, in this order: uid, no capability, rlimits, seccomp. */
+int become_program(const struct filter *filter, struct fault *fault);
+/* Makes fds[i] descriptor i for all i < count, close-on-exec from `first_private` on, and
+ * closes every other descriptor. */
+int keep_descriptors(const int *fds, int count, int first_private, struct fault *fault);
+
+#endif

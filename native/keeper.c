@@ -1,0 +1,253 @@
+/* The keeper: makes boxes.
+ *
+ * PID 1 of its own user, PID, mount, network, IPC and UTS namespaces, so that all boxes die
+ * with it; no id of the host is mapped here but those of the slots. A connection to its socket
+ * is a box: it checks who connects, reads one request of fixed size, takes the slot's groups
+ * from the warden, and clones the box with that connection. It holds the connection open until
+ * it has waited for the box, so that end of file tells the other side that the box is gone;
+ * it reads nothing more from it, and so never sees job data.
+ */
+#include "keeper.h"
+
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+struct slot {
+  pid_t box; /* 0 = free */
+  int connection;
+  int network; /* the slot's leased network namespace, -1 = not made yet */
+};
+
+struct keeper {
+  int slot_count, tree_count, signals;
+  struct slot slots[SLOTS_MOST];
+  struct tree trees[TREES_MOST];
+  struct filter filter;
+  unsigned long long namespaces[NAMESPACES];
+};
+
+static int receive_groups(struct groups *groups, struct fault *fault) {
+  enum { DESCRIPTORS_MOST = 2 * HIERARCHIES_MOST + 1 };
+  union {
+    struct cmsghdr header;
+    char space[CMSG_SPACE(DESCRIPTORS_MOST * sizeof(int))];
+  } control;
+  struct groups_reply reply;
+  struct iovec part = {.iov_base = &reply, .iov_len = sizeof reply};
+  struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control,
+                           .msg_controllen = sizeof control};
+  ssize_t got = recvmsg(KEEPER_WARDEN, &message, MSG_CMSG_CLOEXEC);
+  if (got != sizeof reply) return FAIL_WITH(fault, got == -1 ? errno : EPIPE, "ask the warden for a slot's groups");
+  if (reply.fault.err != 0) {
+    *fault = reply.fault;
+    return -1;
+  }
+  struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+  int count = reply.count, wanted = 2 * count + (reply.has_oom ? 1 : 0), fds[DESCRIPTORS_MOST];
+  if (count < 1 || count > HIERARCHIES_MOST || header == NULL || header->cmsg_type != SCM_RIGHTS ||
+      header->cmsg_len != CMSG_LEN((size_t)wanted * sizeof(int)))
+    return FAIL_WITH(fault, EPROTO, "take a slot's groups");
+  memcpy(fds, CMSG_DATA(header), (size_t)wanted * sizeof(int));
+  *groups = (struct groups){.count = count, .oom_event = reply.has_oom ? fds[2 * count] : -1};
+  for (int i = 0; i < count; i++) {
+    groups->box_procs[i] = fds[i];
+    groups->job_procs[i] = fds[count + i];
+  }
+  return 0;
+}
+
+static void close_groups(const struct groups *groups) {
+  for (int i = 0; i < groups->count; i++) {
+    close(groups->box_procs[i]);
+    close(groups->job_procs[i]);
+  }
+  if (groups->oom_event != -1) close(groups->oom_event);
+}
+
+/* Enters the slot's network namespace, whose owner is the keeper's user namespace: not even
+ * root of a box can raise its loopback. */
+static int enter_network(struct slot *slot, struct fault *fault) {
+  if (slot->network != -1) {
+    TRY(setns(slot->network, CLONE_NEWNET), "enter the slot's network namespace");
+    return 0;
+  }
+  TRY(unshare(CLONE_NEWNET), "make the slot's network namespace");
+  slot->network = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+  TRY(slot->network, "hold the slot's network namespace");
+  return 0;
+}
+
+static int write_map(pid_t pid, const char *name, uint32_t slot, struct fault *fault) {
+  char path[48], text[96];
+  unsigned first = 1 + slot * IDS_PER_SLOT;
+  (void)snprintf(path, sizeof path, "/proc/%d/%s", pid, name);
+  (void)snprintf(text, sizeof text, "0 %u 1\n%u %u 1\n", first, PROGRAM_UID, first + 1);
+  int fd = open(path, O_WRONLY | O_CLOEXEC);
+  TRY(fd, "open the box's %s", name);
+  int failed = write_all(fd, text, strlen(text)) == -1;
+  if (failed) fail(fault, "write the box's %s", name);
+  close(fd);
+  return failed ? -1 : 0;
+}
+
+static pid_t clone_box(const struct box_setup *setup) {
+  struct clone_args args = {
+      .flags = CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS,
+      .exit_signal = SIGCHLD};
+  pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof args);
+  if (pid == 0) live_as_box(setup);
+  return pid;
+}
+
+static int start_box(struct keeper *keeper, int connection, const struct box_request *request,
+                     struct fault *fault) {
+  struct slot *slot = &keeper->slots[request->slot];
+  struct groups_request ask = {.slot = request->slot};
+  struct box_setup setup = {.stream = connection, .request = *request, .trees = keeper->trees,
+                            .tree_count = keeper->tree_count, .filter = &keeper->filter};
+  int mapped[2];
+  memcpy(setup.outer_namespaces, keeper->namespaces, sizeof keeper->namespaces);
+  if (enter_network(slot, fault) == -1) return -1;
+  TRY((int)send(KEEPER_WARDEN, &ask, sizeof ask, MSG_NOSIGNAL), "ask the warden for a slot's groups");
+  if (receive_groups(&setup.groups, fault) == -1) return -1;
+  int result = pipe2(mapped, O_CLOEXEC);
+  if (result == -1) {
+    fail(fault, "make a pipe for the box");
+  } else {
+    setup.mapped = mapped[0];
+    pid_t pid = clone_box(&setup);
+    result = pid == -1 ? fail(fault, "clone the box") : 0;
+    if (result == 0) {
+      slot->box = pid;
+      slot->connection = connection;
+      result = write_map(pid, "gid_map", request->slot, fault);
+      if (result == 0) result = write_map(pid, "uid_map", request->slot, fault);
+      /* Without its maps the box must not go on: closing the pipe ends it. */
+      if (result == 0 && write_all(mapped[1], "1", 1) == -1) result = fail(fault, "release the box");
+    }
+    close(mapped[0]);
+    close(mapped[1]);
+  }
+  close_groups(&setup.groups);
+  return result;
+}
+
+static int check_request(const struct keeper *keeper, const struct box_request *request,
+                         struct fault *fault) {
+  const uint64_t most = 1ull << 34;
+  if (request->magic != REQUEST_MAGIC) return FAIL_WITH(fault, EPROTO, "read the request");
+  if (request->slot >= (uint32_t)keeper->slot_count) return FAIL_WITH(fault, ERANGE, "slot of the request");
+  if (request->environment > (uint32_t)keeper->tree_count)
+    return FAIL_WITH(fault, ERANGE, "environment of the request");
+  if (request->work_bytes > most || request->tmp_bytes > most || request->shm_bytes > most ||
+      request->work_inodes > most || request->tmp_inodes > most || request->work_bytes == 0 ||
+      request->tmp_bytes == 0 || request->shm_bytes == 0 || request->work_inodes == 0 ||
+      request->tmp_inodes == 0)
+    return FAIL_WITH(fault, ERANGE, "sizes of the request");
+  if (keeper->slots[request->slot].box != 0) return FAIL_WITH(fault, EBUSY, "the slot has a box");
+  return 0;
+}
+
+static int receive_timeout(int connection, time_t seconds) {
+  struct timeval value = {.tv_sec = seconds};
+  return setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &value, sizeof value);
+}
+
+/* The socket lies in a directory that only the service can enter. As a second lock, whoever has
+ * an id of this namespace is one of our own boxes, and refused. */
+static int check_peer(int connection, struct fault *fault) {
+  struct ucred peer;
+  socklen_t size = sizeof peer;
+  TRY(getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &peer, &size), "ask who connects");
+  if (peer.uid != 65534 || peer.pid != 0) return FAIL_WITH(fault, EPERM, "a process of a box connects");
+  return 0;
+}
+
+static void accept_box(struct keeper *keeper) {
+  struct box_request request;
+  struct fault fault = {0};
+  int connection = accept4(KEEPER_LISTENER, NULL, NULL, SOCK_CLOEXEC);
+  if (connection == -1) return; /* the peer is gone again */
+  int result = check_peer(connection, &fault);
+  if (result == 0 && (receive_timeout(connection, 2) == -1 ||
+                      read_all(connection, &request, sizeof request) != 1 ||
+                      receive_timeout(connection, 0) == -1))
+    result = FAIL_WITH(&fault, EPROTO, "read the request");
+  if (result == 0) result = check_request(keeper, &request, &fault);
+  if (result == 0) result = start_box(keeper, connection, &request, &fault);
+  if (result == 0) return;
+  send_fault(connection, &fault);
+  /* A box that was made all the same holds the slot until it is waited for. */
+  for (int i = 0; i < keeper->slot_count; i++)
+    if (keeper->slots[i].box != 0 && keeper->slots[i].connection == connection) {
+      (void)kill(keeper->slots[i].box, SIGKILL);
+      return;
+    }
+  close(connection);
+}
+
+static void reap_boxes(struct keeper *keeper) {
+  char ignored[512];
+  while (read(keeper->signals, ignored, sizeof ignored) > 0) continue;
+  for (pid_t pid; (pid = waitpid(-1, NULL, WNOHANG)) > 0;)
+    for (int i = 0; i < keeper->slot_count; i++)
+      if (keeper->slots[i].box == pid) {
+        close(keeper->slots[i].connection);
+        keeper->slots[i].box = 0;
+      }
+}
+
+static int set_up(struct keeper *keeper, int argc, char **argv, struct fault *fault) {
+  if (argc < 3 || (argc - 3) % 2 != 0 || (argc - 3) / 2 > TREES_MOST)
+    return FAIL_WITH(fault, EINVAL, "the keeper's arguments");
+  keeper->slot_count = atoi(argv[1]);
+  if (keeper->slot_count < 1 || keeper->slot_count > SLOTS_MOST)
+    return FAIL_WITH(fault, ERANGE, "the keeper's slots");
+  for (int i = 0; i < keeper->slot_count; i++) keeper->slots[i].network = -1;
+  for (int i = 3; i < argc; i += 2, keeper->tree_count++) {
+    struct tree *tree = &keeper->trees[keeper->tree_count];
+    tree->everywhere = strcmp(argv[i], "everywhere") == 0;
+    (void)snprintf(tree->path, sizeof tree->path, "%s", argv[i + 1]);
+  }
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGCHLD);
+  TRY(sigprocmask(SIG_BLOCK, &set, NULL), "block SIGCHLD");
+  keeper->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+  TRY(keeper->signals, "watch for the end of boxes");
+  TRY(sethostname("sandrun", 7), "set the keeper's host name");
+  if (strcmp(argv[2], "own-root") == 0 &&
+      build_keeper_root(argv[0], keeper->trees, keeper->tree_count, keeper->slot_count, false, fault) == -1)
+    return -1;
+  if (enter_keeper_root(argv[0], fault) == -1 || compile_filter(&keeper->filter, fault) == -1) return -1;
+  return read_namespaces(keeper->namespaces, fault);
+}
+
+void live_as_keeper(int argc, char **argv) {
+  static struct keeper keeper;
+  struct groups_reply hello = {0};
+  /* Taking the ids of this namespace cleared it, so it is asked for here. */
+  if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) == -1) _exit(1);
+  int failed = set_up(&keeper, argc, argv, &hello.fault) == -1;
+  if (write_all(KEEPER_WARDEN, &hello, sizeof hello) == -1 || failed) _exit(1);
+  for (;;) {
+    struct pollfd events[3] = {{.fd = KEEPER_LISTENER, .events = POLLIN},
+                               {.fd = KEEPER_WARDEN, .events = 0},
+                               {.fd = keeper.signals, .events = POLLIN}};
+    if (poll(events, 3, -1) == -1 && errno != EINTR) _exit(1);
+    if (events[1].revents != 0) _exit(0); /* the warden is gone */
+    if (events[2].revents != 0) reap_boxes(&keeper);
+    if (events[0].revents != 0) accept_box(&keeper);
+  }
+}

@@ -1,0 +1,49 @@
+/* The two file systems that we build: the keeper's root, once, and each box's own. */
+#ifndef SANDRUN_MOUNTS_H
+#define SANDRUN_MOUNTS_H
+
+#include <stdbool.h>
+
+#include "fault.h"
+#include "frames.h"
+
+enum { TREES_MOST = 32, SLOTS_MOST = 256 };
+
+/* A prepared tree of the host; boxes that ask for it see it read-only at /env, or, when it is
+ * the runtime of the service itself, all boxes see it at `place`. */
+struct tree {
+  char path[512];
+  bool everywhere; /* mounted at /opt/node in every box */
+};
+
+/* Stand-ins below /proc that are written when the limits of the job are known. */
+enum stand_in { STAND_MEMINFO, STAND_CPUINFO, STAND_STAT, STAND_COUNT };
+
+/* Builds the tree from which boxes are made in `root`, an empty directory of the host: /usr and
+ * the prepared trees read-only, a small /etc, the devices of each slot: as root of the host own
+ * nodes; in a user namespace, where none can be made, binds of the host's. */
+int build_keeper_root(const char *root, const struct tree *trees, int tree_count, int slots,
+                      bool may_make_nodes, struct fault *fault);
+/* Makes `root` the root of this mount namespace, drops everything else, mounts a /proc of this
+ * PID namespace. */
+int enter_keeper_root(const char *root, struct fault *fault);
+
+/* Builds and enters the file system of one box, and opens its stand-ins for writing. */
+int build_box_root(const struct box_request *request, const struct tree *trees, int tree_count,
+                   int *stand_ins, struct fault *fault);
+
+/* Mounts over everything in ./proc that is not about the box itself; `own` is the box's
+ * directory of stand-ins. Opens the ones that are written later. */
+int cover_proc(int *stand_ins, struct fault *fault);
+/* Writes the numbers that belong to the job. */
+int write_stand_ins(const int *stand_ins, uint64_t memory_bytes, unsigned cpus,
+                    struct fault *fault);
+
+/* Small pieces that both roots use. */
+int make_directory(const char *path, unsigned mode, struct fault *fault);
+int make_file(const char *path, unsigned mode, const char *text, struct fault *fault);
+int make_link(const char *path, const char *target, struct fault *fault);
+int bind_read_only(const char *from, const char *to, unsigned long more_attributes,
+                   struct fault *fault);
+
+#endif

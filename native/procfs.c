@@ -1,0 +1,149 @@
+/* /proc of a box: its own processes, and stand-ins with its own numbers for the rest.
+ *
+ * `subset=pid` would be tidier, but ps, free, uptime and os.cpus() need some of the other
+ * files. So everything that is not about a process is covered, by default: a name that we do
+ * not know is covered by nothing to read, never shown. hidepid=2 hides PID 1.
+ */
+#include <ctype.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <linux/mount.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "mounts.h"
+
+/* Shown as they are: about the process that looks, or the same on every host of a kind. */
+static const char *const shown[] = {"self", "thread-self", "mounts", "net", "version",
+                                    "filesystems", NULL};
+
+struct stand_in_file {
+  const char *name;
+  const char *text; /* NULL: written when the job's limits are known */
+  int number;
+};
+static const struct stand_in_file files[] = {
+    {"meminfo", NULL, STAND_MEMINFO},
+    {"cpuinfo", NULL, STAND_CPUINFO},
+    {"stat", NULL, STAND_STAT},
+    {"uptime", "1.00 1.00\n", 0},
+    {"loadavg", "0.00 0.00 0.00 1/1 1\n", 0},
+};
+
+/* What programs look for below /proc/sys, with the values of any Linux machine. */
+static const char *const settings[][2] = {
+    {"kernel/ostype", "Linux\n"},         {"kernel/hostname", "sandrun\n"},
+    {"kernel/pid_max", "32768\n"},        {"kernel/ngroups_max", "65536\n"},
+    {"kernel/cap_last_cap", "40\n"},      {"kernel/overflowuid", "65534\n"},
+    {"kernel/overflowgid", "65534\n"},    {"kernel/threads-max", "100\n"},
+    {"kernel/shmmax", "18446744073692774399\n"}, {"kernel/sem", "32000\t1024000000\t500\t32000\n"},
+    {"vm/overcommit_memory", "0\n"},      {"vm/max_map_count", "65530\n"},
+    {"vm/mmap_min_addr", "65536\n"},      {"vm/swappiness", "0\n"},
+    {"fs/file-max", "256\n"},             {"fs/pipe-max-size", "1048576\n"},
+    {"fs/nr_open", "256\n"},              {"net/core/somaxconn", "128\n"},
+    {"kernel/random/entropy_avail", "256\n"},
+};
+
+static bool is_shown(const char *name) {
+  for (int i = 0; shown[i] != NULL; i++)
+    if (strcmp(shown[i], name) == 0) return true;
+  return false;
+}
+
+static const struct stand_in_file *stand_in_of(const char *name) {
+  for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
+    if (strcmp(files[i].name, name) == 0) return &files[i];
+  return NULL;
+}
+
+static int make_settings(struct fault *fault) {
+  static const char *const directories[] = {".box/sys", ".box/sys/kernel", ".box/sys/kernel/random",
+                                            ".box/sys/vm", ".box/sys/fs", ".box/sys/net",
+                                            ".box/sys/net/core"};
+  char path[96];
+  for (size_t i = 0; i < sizeof directories / sizeof directories[0]; i++)
+    if (make_directory(directories[i], 0755, fault) == -1) return -1;
+  for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
+    (void)snprintf(path, sizeof path, ".box/sys/%s", settings[i][0]);
+    if (make_file(path, 0444, settings[i][1], fault) == -1) return -1;
+  }
+  if (make_file(".box/sys/kernel/random/uuid", 0444, "", fault) == -1) return -1;
+  /* The real one, of this box's own /proc: it makes a new value for each reader. */
+  TRY(mount("proc/sys/kernel/random/uuid", ".box/sys/kernel/random/uuid", NULL, MS_BIND, NULL),
+      "show /proc/sys/kernel/random/uuid");
+  return 0;
+}
+
+/* Covers one entry: by its stand-in, by an empty file or by an empty directory. */
+static int cover_entry(const char *name, int *stand_ins, struct fault *fault) {
+  char place[128], own[128];
+  if (snprintf(place, sizeof place, "proc/%s", name) >= (int)sizeof place)
+    return FAIL_WITH(fault, ENAMETOOLONG, "cover an entry of /proc");
+  const struct stand_in_file *file = stand_in_of(name);
+  struct stat status;
+  TRY(lstat(place, &status), "look at /%s", place);
+  const char *cover = S_ISDIR(status.st_mode) ? ".box/empty" : ".box/nothing";
+  if (S_ISLNK(status.st_mode)) return FAIL_WITH(fault, ELOOP, "/%s is an unknown link", place);
+  if (strcmp(name, "sys") == 0) cover = ".box/sys";
+  if (file != NULL) {
+    (void)snprintf(own, sizeof own, ".box/%s", name);
+    if (make_file(own, 0444, file->text == NULL ? "" : file->text, fault) == -1) return -1;
+    if (file->text == NULL) {
+      stand_ins[file->number] = open(own, O_WRONLY | O_CLOEXEC);
+      TRY(stand_ins[file->number], "open the stand-in for /%s", place);
+    }
+    cover = own;
+  }
+  TRY(mount(cover, place, NULL, MS_BIND | MS_REC, NULL), "cover /%s", place);
+  return 0;
+}
+
+int cover_proc(int *stand_ins, struct fault *fault) {
+  if (make_file(".box/nothing", 0444, "", fault) == -1 || make_settings(fault) == -1) return -1;
+  DIR *directory = opendir("proc");
+  if (directory == NULL) return fail(fault, "list /proc");
+  int result = 0;
+  for (struct dirent *entry; result == 0 && (entry = readdir(directory)) != NULL;) {
+    const char *name = entry->d_name;
+    if (name[0] == '.' || isdigit((unsigned char)name[0]) || is_shown(name)) continue;
+    result = cover_entry(name, stand_ins, fault);
+  }
+  closedir(directory);
+  return result;
+}
+
+static int write_stand_in(int fd, const char *text, struct fault *fault) {
+  TRY(write_all(fd, text, strlen(text)), "write a stand-in of /proc");
+  return 0;
+}
+
+int write_stand_ins(const int *stand_ins, uint64_t memory_bytes, unsigned cpus,
+                    struct fault *fault) {
+  char text[8192];
+  unsigned long long kib = memory_bytes / 1024;
+  int length = snprintf(text, sizeof text,
+                        "MemTotal:       %8llu kB\nMemFree:        %8llu kB\n"
+                        "MemAvailable:   %8llu kB\nBuffers:        %8d kB\n"
+                        "Cached:         %8d kB\nSwapCached:     %8d kB\n"
+                        "Shmem:          %8d kB\nSReclaimable:   %8d kB\n"
+                        "SwapTotal:      %8d kB\nSwapFree:       %8d kB\n",
+                        kib, kib, kib, 0, 0, 0, 0, 0, 0, 0);
+  if (write_stand_in(stand_ins[STAND_MEMINFO], text, fault) == -1) return -1;
+  length = 0;
+  for (unsigned cpu = 0; cpu < cpus && length < (int)sizeof text - 256; cpu++)
+    length += snprintf(text + length, sizeof text - (size_t)length,
+                       "processor\t: %u\nvendor_id\t: sandrun\nmodel name\t: box\n"
+                       "cpu MHz\t\t: 1000.000\ncpu cores\t: %u\n\n", cpu, cpus);
+  if (write_stand_in(stand_ins[STAND_CPUINFO], text, fault) == -1) return -1;
+  length = snprintf(text, sizeof text, "cpu  0 0 0 1 0 0 0 0 0 0\n");
+  for (unsigned cpu = 0; cpu < cpus && length < (int)sizeof text - 256; cpu++)
+    length += snprintf(text + length, sizeof text - (size_t)length, "cpu%u 0 0 0 1 0 0 0 0 0 0\n", cpu);
+  (void)snprintf(text + length, sizeof text - (size_t)length,
+                 "intr 0\nctxt 0\nbtime %lld\nprocesses 1\nprocs_running 1\nprocs_blocked 0\n",
+                 (long long)time(NULL));
+  return write_stand_in(stand_ins[STAND_STAT], text, fault);
+}

@@ -1,0 +1,232 @@
+/* The hand: the process that takes a job's files and then becomes its program.
+ *
+ * When it starts here it already has the program's uid, cgroup, limits and syscall filter. It
+ * verifies the layers by looking, not by trusting the set-up, and only then reads job data.
+ */
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/openat2.h>
+#include <linux/magic.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/statvfs.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "box.h"
+
+static char payload[FRAME_MOST + 1];
+
+static const char *const layer_names[LAYER_COUNT] = {
+    "user", "pid", "mount", "network", "ipc", "uts", "cgroup", "time", "root", "tmpfs", "proc", "uid",
+    "capabilities", "no_new_privs", "seccomp", "rlimits", "limits"};
+
+static _Noreturn void refuse(const struct fault *fault) {
+  struct hand_message message = {.kind = HAND_FAULT, .fault = *fault};
+  (void)write_all(HAND_STATUS, &message, sizeof message);
+  _exit(1);
+}
+
+/* Every line of a controller that limits us must end in the job's leaf. */
+static bool in_job_group(void) {
+  char text[4096];
+  int fd = open("/proc/self/cgroup", O_RDONLY | O_CLOEXEC);
+  if (fd == -1) return false;
+  ssize_t length = read(fd, text, sizeof text - 1);
+  close(fd);
+  if (length <= 0) return false;
+  text[length] = '\0';
+  int memory = 0, pids = 0, cpu = 0, unified = 0;
+  for (char *line = strtok(text, "\n"); line != NULL; line = strtok(NULL, "\n")) {
+    size_t size = strlen(line);
+    if (size < 4 || strcmp(line + size - 4, "/job") != 0) continue;
+    memory |= strstr(line, ":memory:") != NULL;
+    pids |= strstr(line, ":pids:") != NULL;
+    cpu |= strstr(line, ":cpu:") != NULL || strstr(line, ":cpu,") != NULL;
+    unified |= strncmp(line, "0::", 3) == 0;
+  }
+  return unified || (memory && pids && cpu);
+}
+
+static bool no_capability_left(void) {
+  struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+  struct __user_cap_data_struct data[2] = {{0}, {0}};
+  if (syscall(SYS_capget, &header, data) == -1) return false;
+  for (int i = 0; i < 2; i++)
+    if (data[i].effective | data[i].permitted | data[i].inheritable) return false;
+  for (int capability = 0; capability <= CAP_SETFCAP; capability++)
+    if (prctl(PR_CAPBSET_READ, capability, 0, 0, 0) != 0) return false;
+  return true;
+}
+
+static bool is_tmpfs(const char *path) {
+  struct statfs status;
+  return statfs(path, &status) == 0 && status.f_type == TMPFS_MAGIC;
+}
+
+static bool is_read_only(const char *path) {
+  struct statvfs status;
+  return statvfs(path, &status) == 0 && (status.f_flag & ST_RDONLY) != 0;
+}
+
+static bool limits_hold(void) {
+  struct rlimit core, files;
+  return getrlimit(RLIMIT_CORE, &core) == 0 && core.rlim_max == 1 &&
+         getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_max == OPEN_FILES;
+}
+
+static uint32_t verify_layers(const unsigned long long *outer) {
+  unsigned long long own[NAMESPACES];
+  struct fault ignored;
+  uint32_t layers = 0;
+  if (read_namespaces(own, &ignored) == 0) {
+    for (int i = 0; i < NAMESPACES; i++)
+      if (own[i] != outer[i]) layers |= 1u << (LAYER_USER + i);
+  }
+  struct stat hidden;
+  bool held[LAYER_COUNT] = {
+      [LAYER_ROOT] = is_read_only("/") && is_read_only("/usr") && is_read_only("/etc"),
+      [LAYER_TMPFS] = is_tmpfs("/work") && is_tmpfs("/tmp") && is_tmpfs("/dev/shm"),
+      [LAYER_PROC] = stat("/proc/1", &hidden) == -1 && errno == ENOENT && getpid() != 1,
+      [LAYER_UID] = getuid() == PROGRAM_UID && geteuid() == PROGRAM_UID && getgid() == PROGRAM_UID,
+      [LAYER_CAPABILITIES] = no_capability_left(),
+      [LAYER_NO_NEW_PRIVS] = prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1,
+      [LAYER_SECCOMP] = prctl(PR_GET_SECCOMP, 0, 0, 0, 0) == 2 && unshare(0) == -1 && errno == EPERM,
+      [LAYER_RLIMITS] = limits_hold(),
+      [LAYER_LIMITS] = in_job_group(),
+  };
+  for (int i = LAYER_ROOT; i < LAYER_COUNT; i++)
+    if (held[i]) layers |= 1u << i;
+  return layers;
+}
+
+static int open_beneath(int directory, const char *path, uint64_t flags, uint64_t mode) {
+  struct open_how how = {.flags = flags | O_CLOEXEC, .mode = mode,
+                         .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV};
+  return (int)syscall(SYS_openat2, directory, path, &how, sizeof how);
+}
+
+/* Makes `path` below `work` and every directory above it. */
+static int make_directories(int work, char *path, struct fault *fault) {
+  for (char *slash = strchr(path, '/');; slash = strchr(slash + 1, '/')) {
+    if (slash != NULL) *slash = '\0';
+    if (mkdirat(work, path, 0755) == -1 && errno != EEXIST)
+      return fail(fault, "make a directory of the job");
+    if (slash == NULL) return 0;
+    *slash = '/';
+  }
+}
+
+static int take_content(int file, uint64_t size, struct fault *fault) {
+  struct frame_header header;
+  for (uint64_t left = size; left > 0; left -= header.length) {
+    if (read_frame(HAND_STREAM, &header, payload) != 1) return fail(fault, "read a file of the job");
+    if (header.type != FRAME_DATA || header.length > left || header.length == 0)
+      return FAIL_WITH(fault, EPROTO, "read a file of the job");
+    TRY(write_all(file, payload, header.length), "write a file of the job");
+  }
+  return 0;
+}
+
+static int take_file(int work, const char *frame, uint32_t length, struct fault *fault) {
+  uint32_t executable, mtime;
+  uint64_t size;
+  char path[PATH_MOST + 1];
+  if (length <= 16 || length - 16 > PATH_MOST) return FAIL_WITH(fault, EPROTO, "read a file's header");
+  memcpy(&executable, frame, 4);
+  memcpy(&mtime, frame + 4, 4);
+  memcpy(&size, frame + 8, 8);
+  memcpy(path, frame + 16, length - 16);
+  path[length - 16] = '\0';
+  char *slash = strrchr(path, '/');
+  if (slash != NULL) {
+    *slash = '\0';
+    if (make_directories(work, path, fault) == -1) return -1;
+    *slash = '/';
+  }
+  int file = open_beneath(work, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, executable ? 0755 : 0644);
+  TRY(file, "make a file of the job");
+  int result = take_content(file, size, fault);
+  const struct timespec times[2] = {{.tv_sec = mtime}, {.tv_sec = mtime}};
+  if (result == 0 && futimens(file, times) == -1) result = fail(fault, "set a file's time");
+  close(file);
+  return result;
+}
+
+/* Splits `count` strings off `text`; false when they do not fill it exactly. */
+static bool split_strings(char **text, const char *end, char **strings, uint32_t count) {
+  for (uint32_t i = 0; i < count; i++) {
+    char *stop = memchr(*text, '\0', (size_t)(end - *text));
+    if (stop == NULL) return false;
+    strings[i] = *text;
+    *text = stop + 1;
+  }
+  strings[count] = NULL;
+  return true;
+}
+
+static void restore_signals(void) {
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, NULL);
+  for (int number = 1; number < NSIG; number++) signal(number, SIG_DFL);
+}
+
+static int become_job(uint32_t length, struct fault *fault) {
+  enum { STRINGS_MOST = 1024 };
+  static char *arguments[STRINGS_MOST + 1], *environment[STRINGS_MOST + 1];
+  struct start_header head;
+  if (length < sizeof head) return FAIL_WITH(fault, EPROTO, "read the start of the job");
+  memcpy(&head, payload, sizeof head);
+  char *text = payload + sizeof head, *end = payload + length;
+  if (head.argc == 0 || head.argc > STRINGS_MOST || head.envc > STRINGS_MOST ||
+      !split_strings(&text, end, arguments, head.argc) ||
+      !split_strings(&text, end, environment, head.envc) || text != end)
+    return FAIL_WITH(fault, EPROTO, "read the start of the job");
+  int stand_ins[STAND_COUNT];
+  for (int i = 0; i < STAND_COUNT; i++) stand_ins[i] = HAND_STAND_INS + i;
+  if (write_stand_ins(stand_ins, head.memory_bytes, head.cpus, fault) == -1) return -1;
+  if (head.flags & START_MERGE) TRY(dup2(HAND_STDOUT, HAND_STDERR), "merge the streams");
+  TRY(setsid(), "make a session");
+  restore_signals();
+  struct hand_message message = {.kind = HAND_STARTING, .wall_ms = head.wall_ms,
+                                 .printed_bytes = head.printed_bytes};
+  TRY(write_all(HAND_STATUS, &message, sizeof message), "tell the start of the job");
+  environ = environment;
+  execvp(arguments[0], arguments);
+  return fail(fault, "execute %.40s", arguments[0]);
+}
+
+void live_as_hand(const unsigned long long *outer_namespaces) {
+  struct fault fault = {0};
+  struct hand_message ready = {.kind = HAND_READY, .layers = verify_layers(outer_namespaces)};
+  for (int i = 0; i < LAYER_COUNT; i++)
+    if ((ready.layers & 1u << i) == 0) {
+      (void)FAIL_WITH(&fault, EPERM, "the layer %s does not hold", layer_names[i]);
+      refuse(&fault);
+    }
+  if (write_all(HAND_STATUS, &ready, sizeof ready) == -1) _exit(1);
+  if (chdir("/work") == -1) {
+    fail(&fault, "enter /work");
+    refuse(&fault);
+  }
+  int work = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  for (struct frame_header header; read_frame(HAND_STREAM, &header, payload) == 1;) {
+    int result;
+    if (header.type == FRAME_DIRECTORY && header.length > 0 && header.length <= PATH_MOST)
+      result = make_directories(work, payload, &fault);
+    else if (header.type == FRAME_FILE)
+      result = take_file(work, payload, header.length, &fault);
+    else if (header.type == FRAME_START)
+      result = become_job(header.length, &fault);
+    else
+      result = FAIL_WITH(&fault, EPROTO, "read a frame before the start");
+    if (result == -1) refuse(&fault);
+  }
+  _exit(1);
+}

@@ -1,0 +1,267 @@
+/* The relay: PID 1 between the stream and the program's pipes, until the job is dead.
+ *
+ * One loop, one frame in flight. The stream is written without blocking and the pipes are read
+ * only while nothing waits to be sent, so a slow peer stops the program at its pipe, as any slow
+ * reader would, but never the deadline. Printed bytes past the limit are read, counted and
+ * dropped: the program goes on. Input is taken in only as fast as the program reads it: the
+ * peer sends what STDIN_CREDIT granted, so a command to end the job never waits behind it.
+ *
+ * The first cause that ends a job wins: its own end, the deadline, a KILL, or running out of
+ * memory. Whatever it was, everything in the PID namespace is killed and waited for and the pipes
+ * are drained before EXITED is sent.
+ */
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "box.h"
+
+struct state {
+  struct relay *relay;
+  bool starting, started, ended, stdin_open;
+  enum end_cause cause;
+  int status;
+  int64_t start_ms, end_ms, deadline_ms; /* deadline 0 = none yet */
+  uint64_t printed, printed_most, dropped[2];
+  size_t out_length, out_done;
+  size_t in_length, in_done;
+  uint32_t credit_due; /* told as soon as no frame is half sent */
+  char out[sizeof(struct frame_header) + 4 + CHUNK_MOST];
+  char in[CHUNK_MOST];
+  char frame[FRAME_MOST + 1];
+};
+
+static int64_t now_ms(void) {
+  struct timespec now;
+  if (clock_gettime(CLOCK_MONOTONIC, &now) == -1) abort();
+  return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static void end_job(struct state *state, enum end_cause cause) {
+  if (state->ended) return;
+  state->ended = true;
+  state->cause = cause;
+  state->end_ms = now_ms();
+}
+
+/* Sends what waits; false when the peer is gone. */
+static bool flush_out(struct state *state, int flags) {
+  while (state->out_done < state->out_length) {
+    ssize_t sent = send(state->relay->stream, state->out + state->out_done,
+                        state->out_length - state->out_done, MSG_NOSIGNAL | flags);
+    if (sent == -1 && errno == EINTR) continue;
+    if (sent == -1) return errno == EAGAIN;
+    state->out_done += (size_t)sent;
+  }
+  state->out_length = state->out_done = 0;
+  return true;
+}
+
+/* Reads one piece from output pipe `index` and puts it into the out buffer, which is empty.
+ * 0 = nothing there now, 1 = a piece, -1 = the pipe's end. */
+static int take_printed(struct state *state, uint32_t index) {
+  char *data = state->out + sizeof(struct frame_header) + 4;
+  ssize_t got = read(state->relay->output[index], data, CHUNK_MOST);
+  if (got == -1 && (errno == EAGAIN || errno == EINTR)) return 0;
+  if (got <= 0) {
+    close(state->relay->output[index]);
+    state->relay->output[index] = -1;
+    return -1;
+  }
+  uint64_t room = state->printed_most - state->printed;
+  uint64_t kept = (uint64_t)got < room ? (uint64_t)got : room;
+  state->printed += kept;
+  state->dropped[index] += (uint64_t)got - kept;
+  if (kept == 0) return 1;
+  struct frame_header header = {.type = FRAME_PRINTED, .length = (uint32_t)(4 + kept)};
+  uint32_t stream = index + 1;
+  memcpy(state->out, &header, sizeof header);
+  memcpy(state->out + sizeof header, &stream, 4);
+  state->out_length = sizeof header + 4 + kept;
+  return 1;
+}
+
+/* What the hand says on the status pipe; its end means that the program was executed, or that
+ * the hand is dead, which waiting for it will tell. */
+static bool take_status(struct state *state) {
+  struct hand_message message;
+  int got = read_all(state->relay->status, &message, sizeof message);
+  if (got == 1 && message.kind == HAND_READY)
+    return send_frame(state->relay->stream, FRAME_READY, &message.layers, 4, NULL, 0) == 0;
+  if (got == 1 && message.kind == HAND_STARTING) {
+    uint32_t window = CHUNK_MOST;
+    state->starting = state->stdin_open = true;
+    state->printed_most = message.printed_bytes;
+    state->start_ms = now_ms();
+    state->deadline_ms = state->start_ms + message.wall_ms;
+    return send_frame(state->relay->stream, FRAME_STDIN_CREDIT, &window, 4, NULL, 0) == 0;
+  }
+  if (got == 1) {
+    send_fault(state->relay->stream, &message.fault);
+    return false;
+  }
+  close(state->relay->status);
+  state->relay->status = -1;
+  if (!state->starting) return true;
+  state->started = true;
+  return send_frame(state->relay->stream, FRAME_STARTED, NULL, 0, NULL, 0) == 0;
+}
+
+static void close_input(struct state *state) {
+  if (state->relay->input != -1) close(state->relay->input);
+  state->relay->input = -1;
+}
+
+/* Gives the program what it will take; the rest stays for the next time. */
+static void feed_program(struct state *state) {
+  if (state->relay->input != -1 && state->in_done < state->in_length) {
+    ssize_t put = write(state->relay->input, state->in + state->in_done, state->in_length - state->in_done);
+    if (put == -1 && errno != EAGAIN && errno != EINTR) close_input(state);
+    if (put > 0) state->in_done += (size_t)put;
+  }
+  /* A program that reads no more must not stall the peer: its input is dropped. */
+  if (state->relay->input == -1) state->in_done = state->in_length;
+  if (state->in_done < state->in_length || state->in_length == 0) return;
+  state->credit_due += (uint32_t)state->in_length;
+  state->in_length = state->in_done = 0;
+  if (!state->stdin_open) close_input(state);
+}
+
+/* Puts the credit that is due into the out buffer, which is empty. */
+static void queue_credit(struct state *state) {
+  struct frame_header header = {.type = FRAME_STDIN_CREDIT, .length = 4};
+  memcpy(state->out, &header, sizeof header);
+  memcpy(state->out + sizeof header, &state->credit_due, 4);
+  state->out_length = sizeof header + 4;
+  state->credit_due = 0;
+}
+
+static bool protocol_fault(struct state *state, const char *step) {
+  struct fault fault = {0};
+  (void)FAIL_WITH(&fault, EPROTO, "%s", step);
+  if (state->out_length == 0) send_fault(state->relay->stream, &fault);
+  return false;
+}
+
+static bool take_frame(struct state *state) {
+  struct frame_header header;
+  uint32_t number;
+  if (read_frame(state->relay->stream, &header, state->frame) != 1) return false;
+  switch (header.type) {
+    case FRAME_STDIN:
+      if (!state->stdin_open || header.length > CHUNK_MOST - state->in_length)
+        return protocol_fault(state, "more input than was granted");
+      memcpy(state->in + state->in_length, state->frame, header.length);
+      state->in_length += header.length;
+      feed_program(state);
+      return true;
+    case FRAME_STDIN_END:
+      state->stdin_open = false;
+      if (state->in_length == 0) close_input(state);
+      return true;
+    case FRAME_SIGNAL:
+      if (header.length != 4) return protocol_fault(state, "read a signal");
+      memcpy(&number, state->frame, 4);
+      if (number < 1 || number > 64) return protocol_fault(state, "read a signal");
+      /* It may be dead already; waiting for it will tell. */
+      (void)kill(state->relay->program, (int)number);
+      return true;
+    case FRAME_KILL:
+      end_job(state, END_KILLED);
+      return true;
+    default:
+      return protocol_fault(state, "read a frame while the job runs");
+  }
+}
+
+static void reap(struct state *state) {
+  char ignored[512];
+  while (read(state->relay->signals, ignored, sizeof ignored) > 0) continue;
+  for (int status; ;) {
+    pid_t pid = waitpid(-1, &status, WNOHANG);
+    if (pid <= 0) return;
+    if (pid != state->relay->program) continue;
+    state->status = status;
+    end_job(state, END_BY_ITSELF);
+  }
+}
+
+enum { AT_STREAM, AT_STATUS, AT_SIGNALS, AT_OOM, AT_INPUT, AT_OUT, AT_ERR, AT_COUNT };
+
+static int wait_for_events(struct state *state, struct pollfd *events) {
+  const struct relay *relay = state->relay;
+  /* A hand that fails says why before it ends, so its end is looked at only after the pipe's. */
+  bool sending = state->out_length > 0;
+  /* Until the program starts, the stream is the hand's to read; we only notice its end. */
+  short stream = (short)((state->starting ? POLLIN : 0) | (sending ? POLLOUT : 0));
+  int fds[AT_COUNT] = {relay->stream, relay->status, relay->status == -1 ? relay->signals : -1, relay->oom,
+                       state->in_length > 0 ? relay->input : -1,
+                       sending ? -1 : relay->output[0], sending ? -1 : relay->output[1]};
+  for (int i = 0; i < AT_COUNT; i++) events[i] = (struct pollfd){.fd = fds[i], .events = POLLIN};
+  events[AT_STREAM].events = stream;
+  events[AT_INPUT].events = POLLOUT;
+  int64_t left = state->deadline_ms == 0 ? -1 : state->deadline_ms - now_ms();
+  if (state->deadline_ms != 0 && left < 0) left = 0;
+  return poll(events, AT_COUNT, left > 1000000 ? 1000000 : (int)left);
+}
+
+/* One turn of the loop; false when the box must die at once. */
+static bool turn(struct state *state) {
+  struct pollfd events[AT_COUNT];
+  if (wait_for_events(state, events) == -1) return errno == EINTR;
+  if (events[AT_STREAM].revents & (POLLHUP | POLLERR | POLLNVAL)) return false;
+  if (events[AT_OOM].revents != 0) end_job(state, END_OOM);
+  if (events[AT_STATUS].revents != 0 && !take_status(state)) return false;
+  if (events[AT_SIGNALS].revents != 0) reap(state);
+  if ((events[AT_STREAM].revents & POLLOUT) && !flush_out(state, MSG_DONTWAIT)) return false;
+  if ((events[AT_STREAM].revents & POLLIN) && !take_frame(state)) return false;
+  if (events[AT_INPUT].revents != 0) feed_program(state);
+  if (state->credit_due > 0 && state->out_length == 0) queue_credit(state);
+  for (uint32_t i = 0; i < 2; i++)
+    if (events[AT_OUT + i].revents != 0 && state->out_length == 0 && take_printed(state, i) == 1 &&
+        !flush_out(state, MSG_DONTWAIT))
+      return false;
+  if (state->deadline_ms != 0 && now_ms() >= state->deadline_ms) end_job(state, END_WALL);
+  return true;
+}
+
+/* Nothing of the job runs after this: kill(-1) reaches all of the namespace but PID 1, and
+ * orphans become our children. */
+static void kill_all(struct state *state) {
+  for (;;) {
+    (void)kill(-1, SIGKILL);
+    int status;
+    pid_t pid = waitpid(-1, &status, 0);
+    if (pid == -1 && errno == ECHILD) return;
+    if (pid == state->relay->program) state->status = status;
+  }
+}
+
+/* All writers are dead, so each pipe holds at most its buffer and then ends. */
+static bool drain(struct state *state) {
+  if (!flush_out(state, 0)) return false;
+  for (uint32_t i = 0; i < 2; i++)
+    while (state->relay->output[i] != -1) {
+      int took = take_printed(state, i);
+      if (took == 0) break;
+      if (!flush_out(state, 0)) return false;
+    }
+  return true;
+}
+
+bool relay_job(struct relay *relay) {
+  static struct state state;
+  state.relay = relay;
+  while (!state.ended)
+    if (!turn(&state)) return false;
+  kill_all(&state);
+  if (!drain(&state)) return false;
+  struct exited exited = {.status = (uint32_t)state.status, .cause = state.cause,
+                          .wall_ms = state.starting ? (uint64_t)(state.end_ms - state.start_ms) : 0,
+                          .dropped_stdout = state.dropped[0], .dropped_stderr = state.dropped[1]};
+  return send_frame(relay->stream, FRAME_EXITED, &exited, sizeof exited, NULL, 0) == 0;
+}

@@ -1,0 +1,192 @@
+/* Running Node: as a uid of its own, with no way back to more. */
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "warden.h"
+
+enum { FIRST_PASSED = 3, HANDOVER_MOST = 10240 };
+
+int describe(const struct range *range, const struct plan *plan, char *text, size_t size,
+             struct fault *fault) {
+  static const char *const names[] = {"memory", "pids", "cpu", "cpuacct"};
+  size_t length = (size_t)snprintf(text, size, "keeper %s/door/keeper\nslots %u\ncgroup %d\n",
+                                   range->directory, plan->slots, plan->cgroups.version);
+  for (int i = 0; i < plan->cgroups.count; i++)
+    for (unsigned bit = 0; bit < 4; bit++)
+      if ((plan->cgroups.hierarchies[i].controllers & 1u << bit) && length < size)
+        length += (size_t)snprintf(text + length, size - length, "%s %s\n", names[bit],
+                                   plan->cgroups.hierarchies[i].directory);
+  if (length < size) length += (size_t)snprintf(text + length, size - length, "end\n");
+  return length < size ? 0 : FAIL_WITH(fault, E2BIG, "describe the sandbox");
+}
+
+/* A checkout below a directory that others cannot enter (root's home) is shown to the service at
+ * a place that it can reach; the files themselves must be readable to all. */
+int mount_app(const struct range *range, struct service *service, struct fault *fault) {
+  static char node[512];
+  (void)snprintf(service->app, sizeof service->app, "%s/app", range->directory);
+  if (bind_read_only(service->root, service->app, 0, fault) == -1) return -1;
+  size_t length = strlen(service->root);
+  if (strncmp(service->node, service->root, length) == 0 && service->node[length] == '/') {
+    (void)snprintf(node, sizeof node, "%s%s", service->app, service->node + length);
+    service->node = node;
+  }
+  TRY(chmod(range->directory, 0711), "open the runtime directory to the service");
+  return 0;
+}
+
+static int drop_privileges(const struct range *range, struct fault *fault) {
+  if (range->privileged) {
+    for (int capability = 0;; capability++) {
+      if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == 0) continue;
+      if (errno == EINVAL && capability > 30) break;
+      return fail(fault, "empty the bounding set of the service");
+    }
+    TRY(setresgid(range->service_uid, range->service_uid, range->service_uid), "take the service's gid");
+  }
+  TRY(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "set no_new_privs for the service");
+  return 0;
+}
+
+static int become_service(const struct range *range, struct fault *fault) {
+  sigset_t none;
+  sigemptyset(&none);
+  if (range->privileged) TRY(setgroups(0, NULL), "drop the service's groups");
+  if (drop_privileges(range, fault) == -1) return -1;
+  if (range->privileged)
+    TRY(setresuid(range->service_uid, range->service_uid, range->service_uid), "take the service's uid");
+  TRY(sigprocmask(SIG_SETMASK, &none, NULL), "unblock signals");
+  /* After the change of uid, which clears it. */
+  TRY(prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0), "tie the service to the warden");
+  return 0;
+}
+
+static _Noreturn void exec_node(const struct service *service, const char *command, bool privileged,
+                                struct fault *fault) {
+  enum { ARGUMENTS_MOST = 256 };
+  char program[400];
+  const char *arguments[ARGUMENTS_MOST + 4] = {service->node, program, command};
+  int count = 3;
+  (void)snprintf(program, sizeof program, "%s/src/cli/program.ts", privileged ? service->app : service->root);
+  for (int i = 0; service->arguments[i] != NULL && count < ARGUMENTS_MOST; i++)
+    arguments[count++] = service->arguments[i];
+  if (chdir("/") == 0) execv(service->node, (char *const *)(uintptr_t)arguments);
+  fail(fault, "run %.80s (are the project's files readable to all?)", service->node);
+  (void)fprintf(stderr, "sandrun: %s: %s\n", fault->step, strerror(fault->err));
+  _exit(125);
+}
+
+int ask_plan(const struct range *range, const struct service *service, struct plan *plan,
+             int *status, struct fault *fault) {
+  int ends[2];
+  TRY(pipe2(ends, O_CLOEXEC), "make a pipe for the plan");
+  pid_t child = fork();
+  TRY(child, "start the planner");
+  if (child == 0) {
+    if (become_service(range, fault) == -1 || dup2(ends[1], STDOUT_FILENO) == -1) _exit(125);
+    exec_node(service, "serve-plan", range->privileged, fault);
+  }
+  close(ends[1]);
+  int result = read_plan(ends[0], plan, fault);
+  close(ends[0]);
+  while (waitpid(child, status, 0) == -1 && errno == EINTR) continue;
+  *status = WIFEXITED(*status) ? WEXITSTATUS(*status) : 125;
+  /* Help, or a usage error that it has told itself. */
+  if (result == -1 && (fault->err == EPIPE || *status != 0)) return 1;
+  return result;
+}
+
+static int listen_unix(const struct range *range, const char *path, struct fault *fault) {
+  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  struct stat status;
+  if (snprintf(address.sun_path, sizeof address.sun_path, "%s", path) >= (int)sizeof address.sun_path)
+    return FAIL_WITH(fault, ENAMETOOLONG, "name the listening socket");
+  /* A socket that a killed service left; anything else there is not ours to remove. */
+  if (lstat(path, &status) == 0 && S_ISSOCK(status.st_mode)) (void)unlink(path);
+  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  TRY(fd, "make the listening socket");
+  TRY(bind(fd, (struct sockaddr *)&address, sizeof address), "bind %s", path);
+  TRY(chmod(path, 0666), "open %s to the proxy", path);
+  if (range->privileged) TRY(chown(path, range->service_uid, (gid_t)-1), "give %s to the service", path);
+  TRY(listen(fd, 1024), "listen on %s", path);
+  return fd;
+}
+
+/* Fills a socket address from numbers; name services need shared libraries. Returns its size. */
+static socklen_t numeric_address(const char *host, const char *port, struct sockaddr_storage *address) {
+  struct sockaddr_in *four = (struct sockaddr_in *)address;
+  struct sockaddr_in6 *six = (struct sockaddr_in6 *)address;
+  memset(address, 0, sizeof *address);
+  four->sin_port = htons((uint16_t)strtoul(port, NULL, 10)); /* at the same place in both */
+  if (inet_pton(AF_INET, host, &four->sin_addr) == 1) {
+    address->ss_family = AF_INET;
+    return sizeof *four;
+  }
+  if (inet_pton(AF_INET6, host, &six->sin6_addr) != 1) return 0;
+  address->ss_family = AF_INET6;
+  return sizeof *six;
+}
+
+static int listen_tcp(const char *host, const char *port, struct fault *fault) {
+  struct sockaddr_storage address;
+  const int on = 1;
+  socklen_t size = numeric_address(host, port, &address);
+  if (size == 0) return FAIL_WITH(fault, EINVAL, "the address %s to listen on", host);
+  int fd = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  int failed = fd == -1 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == -1 ||
+               bind(fd, (struct sockaddr *)&address, size) == -1 || listen(fd, 1024) == -1;
+  if (!failed) return fd;
+  fail(fault, "listen on %s port %s", host, port);
+  if (fd != -1) close(fd);
+  return -1;
+}
+
+int open_listener(const struct range *range, const struct plan *plan, struct fault *fault) {
+  if (strcmp(plan->listen_kind, "unix") == 0) return listen_unix(range, plan->listen_host, fault);
+  if (strcmp(plan->listen_kind, "tcp") == 0) return listen_tcp(plan->listen_host, plan->listen_port, fault);
+  return FAIL_WITH(fault, EINVAL, "the plan does not say where to listen");
+}
+
+/* Opens the files of the plan anew at each start, so that a renewed certificate is taken. */
+static int pass_files(const struct plan *plan, int listener, char *text, size_t size,
+                      struct fault *fault) {
+  int fds[FIRST_PASSED + 1 + OPENS_MOST] = {0, 1, 2, listener}, count = FIRST_PASSED + 1;
+  size_t length = strlen(text);
+  length += (size_t)snprintf(text + length, size - length, "fd listen %d\n", FIRST_PASSED);
+  for (int i = 0; i < plan->open_count; i++) {
+    fds[count] = open(plan->opens[i].path, O_RDONLY | O_CLOEXEC);
+    TRY(fds[count], "open %s", plan->opens[i].path);
+    length += (size_t)snprintf(text + length, size - length, "fd %s %d\n", plan->opens[i].name, count);
+    count++;
+  }
+  return keep_descriptors(fds, count, count, fault);
+}
+
+pid_t start_service(const struct range *range, const struct plan *plan,
+                    const struct service *service, const char *handover, struct fault *fault) {
+  static char text[HANDOVER_MOST];
+  pid_t child = fork();
+  TRY(child, "start the service");
+  if (child == 0) {
+    (void)snprintf(text, sizeof text, "%s", handover);
+    bool ready = join_service_group(&plan->cgroups, getpid(), fault) == 0 &&
+                 pass_files(plan, service->listener, text, sizeof text, fault) == 0 &&
+                 become_service(range, fault) == 0;
+    if (ready && setenv("SANDRUN_HANDOVER", text, 1) == -1) ready = fail(fault, "hand over") == 0;
+    if (ready) exec_node(service, "serve-run", range->privileged, fault);
+    (void)fprintf(stderr, "sandrun: %s: %s\n", fault->step, strerror(fault->err));
+    _exit(125);
+  }
+  return child;
+}

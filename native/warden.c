@@ -1,0 +1,329 @@
+/* The warden.
+ *
+ * Theory of operation. It takes a range of ids, makes the service's cgroups, builds the tree that
+ * boxes are made from, and starts the keeper. Then it waits: for the keeper, which asks for the
+ * groups of a slot before it makes a box there; for children that end, which it starts again;
+ * and for the word to stop. It is the only part that may be root, so it never reads anything that
+ * a caller or a job has touched.
+ *
+ *   local  a command line's own: plan on standard input, description on standard output, and
+ *          the end of standard input is the end of everything
+ *   serve  the service: opens the listening socket and the certificate, and runs Node as a uid
+ *          of its own
+ */
+#include "warden.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "keeper.h"
+
+enum { GRACE_MS = 30000, TOO_SOON_MS = 3000, FAILED = 125 };
+
+struct warden {
+  struct range range;
+  struct plan plan;
+  struct service service;
+  bool serving, stopping;
+  int binary, keeper_listener, channel, signals;
+  pid_t keeper, node;
+  int64_t node_started_ms, keeper_started_ms, stop_by_ms;
+  char handover[8192];
+};
+
+static int64_t now_ms(void) {
+  struct timespec now;
+  if (clock_gettime(CLOCK_MONOTONIC, &now) == -1) abort();
+  return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static int complain(const struct fault *fault) {
+  (void)fprintf(stderr, "sandrun: the sandbox could not be set up: %s%s%s\n", fault->step,
+                fault->err == 0 ? "" : ": ", fault->err == 0 ? "" : strerror(fault->err));
+  return FAILED;
+}
+
+/* A sealed copy of this program, for the keeper. */
+static int copy_self(struct fault *fault) {
+  int in = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+  TRY(in, "open the own program");
+  int out = memfd_create("sandrun", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  struct stat status;
+  int failed = out == -1 || fstat(in, &status) == -1;
+  char buffer[65536];
+  for (ssize_t got; !failed && (got = read(in, buffer, sizeof buffer)) != 0;)
+    failed = got == -1 || write_all(out, buffer, (size_t)got) == -1;
+  if (!failed) failed = fcntl(out, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == -1;
+  close(in);
+  if (failed) return fail(fault, "copy the own program");
+  return out;
+}
+
+static int make_runtime_directory(const struct range *range, struct fault *fault) {
+  static const char *const parts[] = {"root", "app", "door"};
+  char path[300];
+  if (mkdir(range->directory, 0711) == -1 && errno != EEXIST) return fail(fault, "make %s", range->directory);
+  for (size_t i = 0; i < 3; i++) {
+    (void)snprintf(path, sizeof path, "%s/%s", range->directory, parts[i]);
+    if (mkdir(path, 0700) == -1 && errno != EEXIST) return fail(fault, "make %s", path);
+  }
+  /* Only the service may knock at the keeper's door. */
+  uid_t owner = range->privileged ? range->service_uid : geteuid();
+  TRY(chown(path, owner, (gid_t)-1), "give the keeper's door to the service");
+  return 0;
+}
+
+static void remove_runtime_directory(const struct range *range) {
+  static const char *const parts[] = {"door/keeper", "door", "app", "root", ""};
+  char path[300];
+  for (size_t i = 0; i < 5; i++) {
+    (void)snprintf(path, sizeof path, "%s/%s", range->directory, parts[i]);
+    /* What cannot be removed now is used again by the next holder of the range. */
+    (void)umount2(path, MNT_DETACH);
+    (void)(i == 0 ? unlink(path) : rmdir(path));
+  }
+}
+
+/* The keeper's door. It outlives keepers, so that a new one answers at the same place. */
+static int open_door(const struct warden *warden, struct fault *fault) {
+  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  if (snprintf(address.sun_path, sizeof address.sun_path, "%s/door/keeper", warden->range.directory) >=
+      (int)sizeof address.sun_path)
+    return FAIL_WITH(fault, ENAMETOOLONG, "name the keeper's socket");
+  (void)unlink(address.sun_path);
+  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  TRY(fd, "make the keeper's socket");
+  TRY(bind(fd, (struct sockaddr *)&address, sizeof address), "bind the keeper's socket");
+  TRY(chmod(address.sun_path, 0600), "close the keeper's socket to others");
+  if (warden->range.privileged)
+    TRY(chown(address.sun_path, warden->range.service_uid, (gid_t)-1), "give the keeper's socket away");
+  TRY(listen(fd, 512), "listen on the keeper's socket");
+  return fd;
+}
+
+/* Everything that a keeper needs before it can start. */
+static int prepare(struct warden *warden, struct fault *fault) {
+  struct range *range = &warden->range;
+  char root[300];
+  if (warden->plan.slots * IDS_PER_SLOT > range->count - SLOT_ID_OFFSET)
+    return FAIL_WITH(fault, ERANGE, "the range of ids is too small for %u slots", warden->plan.slots);
+  warden->plan.cgroups.owner = range->privileged && warden->serving ? range->service_uid : geteuid();
+  if (open_cgroups(&warden->plan.cgroups, range->name, fault) == -1) return -1;
+  warden->binary = copy_self(fault);
+  warden->keeper_listener = warden->binary == -1 ? -1 : open_door(warden, fault);
+  if (warden->keeper_listener == -1) return -1;
+  if (!range->privileged) return 0;
+  (void)snprintf(root, sizeof root, "%s/root", range->directory);
+  return build_keeper_root(root, warden->plan.trees, warden->plan.tree_count, (int)warden->plan.slots,
+                           true, fault);
+}
+
+static int run_keeper(struct warden *warden, struct fault *fault) {
+  warden->keeper_started_ms = now_ms();
+  warden->keeper = start_keeper(&warden->range, &warden->plan, warden->binary, warden->keeper_listener,
+                                &warden->channel, fault);
+  return warden->keeper == -1 ? -1 : 0;
+}
+
+/* The keeper wants a slot's groups: the one thing it asks for, and a number the one thing it says. */
+static bool answer_keeper(const struct warden *warden) {
+  struct groups_request ask;
+  struct groups_reply reply = {0};
+  struct groups groups = {0};
+  union {
+    struct cmsghdr header;
+    char space[CMSG_SPACE((2 * HIERARCHIES_MOST + 1) * sizeof(int))];
+  } control = {0};
+  if (recv(warden->channel, &ask, sizeof ask, MSG_DONTWAIT) != sizeof ask) return false;
+  struct iovec part = {.iov_base = &reply, .iov_len = sizeof reply};
+  struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+  if (ask.slot >= warden->plan.slots) (void)FAIL_WITH(&reply.fault, ERANGE, "groups of an unknown slot");
+  else if (open_slot_groups(&warden->plan.cgroups, ask.slot, &groups, &reply.fault) == 0) {
+    int fds[2 * HIERARCHIES_MOST + 1], count = groups.count;
+    memcpy(fds, groups.box_procs, (size_t)count * sizeof(int));
+    memcpy(fds + count, groups.job_procs, (size_t)count * sizeof(int));
+    reply.count = count;
+    reply.has_oom = groups.oom_event != -1;
+    int total = 2 * count + (reply.has_oom ? 1 : 0);
+    if (reply.has_oom) fds[2 * count] = groups.oom_event;
+    control.header.cmsg_level = SOL_SOCKET;
+    control.header.cmsg_type = SCM_RIGHTS;
+    control.header.cmsg_len = CMSG_LEN((size_t)total * sizeof(int));
+    memcpy(CMSG_DATA(&control.header), fds, (size_t)total * sizeof(int));
+    message.msg_control = &control;
+    message.msg_controllen = CMSG_SPACE((size_t)total * sizeof(int));
+  }
+  bool sent = sendmsg(warden->channel, &message, MSG_NOSIGNAL | MSG_DONTWAIT) == sizeof reply;
+  close_slot_groups(&groups);
+  return sent;
+}
+
+static int watch_signals(struct fault *fault) {
+  static const int numbers[] = {SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGQUIT};
+  sigset_t set;
+  sigemptyset(&set);
+  for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) sigaddset(&set, numbers[i]);
+  TRY(sigprocmask(SIG_BLOCK, &set, NULL), "block signals");
+  int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+  TRY(fd, "watch for signals");
+  return fd;
+}
+
+/* Asks Node to drain; without one there is nothing to wait for. */
+static void begin_stop(struct warden *warden) {
+  if (warden->stopping) {
+    warden->stop_by_ms = now_ms(); /* asked twice: at once */
+    return;
+  }
+  warden->stopping = true;
+  warden->stop_by_ms = now_ms() + (warden->node > 0 ? GRACE_MS : 0);
+  if (warden->node > 0) (void)kill(warden->node, SIGTERM);
+}
+
+/* -1 = go on, else the status to end with. */
+static int keeper_ended(struct warden *warden) {
+  struct fault fault = {0};
+  close(warden->channel);
+  warden->channel = -1;
+  warden->keeper = -1;
+  if (warden->stopping) return -1;
+  if (now_ms() - warden->keeper_started_ms < TOO_SOON_MS) {
+    (void)FAIL_WITH(&fault, ECHILD, "the keeper died as soon as it had started");
+    return complain(&fault);
+  }
+  return run_keeper(warden, &fault) == -1 ? complain(&fault) : -1;
+}
+
+static int node_ended(struct warden *warden, int status) {
+  struct fault fault = {0};
+  int code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  warden->node = -1;
+  if (warden->stopping) return code;
+  /* One that cannot even start would only be started for ever. */
+  if (now_ms() - warden->node_started_ms < TOO_SOON_MS) return code == 0 ? FAILED : code;
+  warden->node_started_ms = now_ms();
+  warden->node = start_service(&warden->range, &warden->plan, &warden->service, warden->handover, &fault);
+  return warden->node == -1 ? complain(&fault) : -1;
+}
+
+static int reap(struct warden *warden) {
+  int result = -1, status;
+  for (pid_t pid; result == -1 && (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
+    if (pid == warden->keeper) result = keeper_ended(warden);
+    else if (pid == warden->node) result = node_ended(warden, status);
+  }
+  return result;
+}
+
+static int take_signals(struct warden *warden) {
+  struct signalfd_siginfo info;
+  while (read(warden->signals, &info, sizeof info) == sizeof info)
+    if (info.ssi_signo != SIGCHLD) begin_stop(warden);
+  return reap(warden);
+}
+
+/* Waits for what may happen until the end; returns the exit status. */
+static int watch_over(struct warden *warden) {
+  for (;;) {
+    struct pollfd events[3] = {{.fd = warden->signals, .events = POLLIN},
+                               {.fd = warden->channel, .events = POLLIN},
+                               {.fd = warden->serving ? -1 : STDIN_FILENO, .events = POLLIN}};
+    int64_t left = warden->stopping ? warden->stop_by_ms - now_ms() : -1;
+    if (warden->stopping && (left <= 0 || (warden->serving && warden->node == -1))) return 0;
+    if (poll(events, 3, (int)left) == -1 && errno != EINTR) return FAILED;
+    if (events[1].revents & POLLIN) (void)answer_keeper(warden);
+    if (events[0].revents != 0) {
+      int status = take_signals(warden);
+      if (status != -1) return status;
+    }
+    if (events[2].revents != 0) begin_stop(warden);
+  }
+}
+
+static void end_child(pid_t pid) {
+  if (pid <= 0) return;
+  (void)kill(pid, SIGKILL);
+  while (waitpid(pid, NULL, 0) == -1 && errno == EINTR) continue;
+}
+
+/* Nothing of the service stays on the host after this. */
+static int clean_up(struct warden *warden) {
+  struct fault fault = {0};
+  end_child(warden->node);
+  end_child(warden->keeper);
+  int failed = remove_cgroups(&warden->plan.cgroups, &fault);
+  remove_runtime_directory(&warden->range);
+  release_range(&warden->range);
+  return failed == -1 ? complain(&fault) : 0;
+}
+
+static int start_serving(struct warden *warden, struct fault *fault) {
+  warden->service.listener = open_listener(&warden->range, &warden->plan, fault);
+  if (warden->service.listener == -1) return -1;
+  warden->node_started_ms = now_ms();
+  warden->node = start_service(&warden->range, &warden->plan, &warden->service, warden->handover, fault);
+  return warden->node == -1 ? -1 : 0;
+}
+
+/* Reads the plan from whoever has it. 1 = there is none, and `*status` says how it ended. */
+static int obtain_plan(struct warden *warden, int *status, struct fault *fault) {
+  if (!warden->serving) return read_plan(STDIN_FILENO, &warden->plan, fault);
+  if (warden->range.privileged && mount_app(&warden->range, &warden->service, fault) == -1) return -1;
+  return ask_plan(&warden->range, &warden->service, &warden->plan, status, fault);
+}
+
+static int start_all(struct warden *warden, int *status, struct fault *fault) {
+  if (make_runtime_directory(&warden->range, fault) == -1) return -1;
+  if (warden->range.privileged) {
+    /* What is mounted for the keeper and for Node is no business of the rest of the host. */
+    TRY(unshare(CLONE_NEWNS), "make a mount namespace");
+    TRY(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), "make mounts private");
+  }
+  int planned = obtain_plan(warden, status, fault);
+  if (planned != 0) return planned;
+  warden->signals = watch_signals(fault);
+  if (warden->signals == -1 || prepare(warden, fault) == -1 || run_keeper(warden, fault) == -1) return -1;
+  if (describe(&warden->range, &warden->plan, warden->handover, sizeof warden->handover, fault) == -1)
+    return -1;
+  if (warden->serving) return start_serving(warden, fault);
+  TRY(write_all(STDOUT_FILENO, warden->handover, strlen(warden->handover)), "say where the keeper is");
+  return 0;
+}
+
+static int run_warden(struct warden *warden) {
+  struct fault fault = {0};
+  int status = 0;
+  warden->keeper = warden->node = warden->channel = warden->range.lock = -1;
+  if (take_range(&warden->range, &fault) == -1) return complain(&fault);
+  int started = start_all(warden, &status, &fault);
+  if (started == -1) status = complain(&fault);
+  if (started == 0) status = watch_over(warden);
+  int cleaned = clean_up(warden);
+  return status != 0 ? status : cleaned;
+}
+
+int main(int argc, char **argv) {
+  static struct warden warden;
+  if (argc > 1 && strcmp(argv[0], "keeper") == 0) live_as_keeper(argc - 1, argv + 1);
+  if (argc == 2 && strcmp(argv[1], "local") == 0) return run_warden(&warden);
+  if (argc >= 5 && strcmp(argv[1], "serve") == 0 && strcmp(argv[4], "--") == 0) {
+    warden.serving = true;
+    warden.service = (struct service){.node = argv[2], .root = argv[3], .arguments = argv + 5};
+    return run_warden(&warden);
+  }
+  (void)fprintf(stderr, "sandrun-native is run by sandrun, not by hand: local | serve NODE ROOT -- OPTIONS\n");
+  return FAILED;
+}
