@@ -53,7 +53,12 @@ async function prepareCode(parsed: Parsed, args: readonly string[], io: Io): Pro
   const given = one(parsed, "lang");
   const language = given ?? (hasShebang ? undefined : USUAL_LANGUAGE);
   const ending = language === undefined ? "" : (findLanguage(language)?.extensions[0] ?? "");
-  const file: InputFile = { path: `main${ending}`, bytes, executable: false, mtimeSeconds: 0 };
+  const file: InputFile = {
+    path: `main${ending}`,
+    bytes,
+    executable: false,
+    mtimeSeconds: nowSeconds(),
+  };
   const fields = manifestFields(parsed, args, {}, io.env);
   return {
     input: { files: [file], directories: [] },
@@ -107,4 +112,8 @@ function parseJson(text: string): unknown {
     const why = error instanceof SyntaxError ? error.message : "it cannot be read";
     throw new Refusal("bad_manifest", `${MANIFEST_NAME}: ${why}`);
   }
+}
+
+function nowSeconds(): number {
+  return Math.floor(Date.now() / 1000);
 }

@@ -1,0 +1,163 @@
+/** Runs command lines without a process: own streams, a backend that runs no box. */
+import { createHash } from "node:crypto";
+import { PassThrough, Readable } from "node:stream";
+import type { Backend, LocalRunnerOptions } from "../../src/cli/backend.ts";
+import { dispatch } from "../../src/cli/dispatch.ts";
+import type { Io } from "../../src/cli/io.ts";
+import type { Outcome } from "../../src/core/job.ts";
+import type { Finished, InterpreterInfo, JobSpec, Runner } from "../../src/core/runner.ts";
+
+/** What the pretended job does. */
+export interface Script {
+  readonly outcome?: Outcome;
+  readonly stdout?: string | Uint8Array;
+  readonly stderr?: string;
+  readonly files?: Readonly<Record<string, string | Uint8Array>>;
+  readonly dropped?: number;
+  /** Runs until it is stopped. */
+  readonly endless?: boolean;
+}
+
+export interface Terminals {
+  readonly stdin?: boolean;
+  readonly stdout?: boolean;
+  readonly stderr?: boolean;
+}
+
+export interface Setting {
+  readonly script?: Script;
+  readonly stdin?: string | Uint8Array | Readable;
+  readonly env?: NodeJS.ProcessEnv;
+  readonly terminals?: Terminals;
+  readonly interrupt?: AbortController;
+  readonly onStarted?: () => void;
+}
+
+export interface Ran {
+  readonly status: number;
+  readonly stdout: Buffer;
+  readonly stderr: string;
+  /** The jobs that reached the runner. */
+  readonly specs: readonly JobSpec[];
+  readonly opened: readonly LocalRunnerOptions[];
+  readonly closed: number;
+  readonly destroyed: number;
+}
+
+const INTERPRETERS: readonly InterpreterInfo[] = [
+  { name: "python3", aliases: ["python"], version: "3.11.2", extensions: [".py"] },
+  { name: "node", aliases: ["javascript"], version: "24.21.0", extensions: [".js"] },
+  { name: "sh", aliases: [], version: "POSIX", extensions: [".sh"] },
+];
+
+/** What the fake saw; one per run. */
+interface Seen {
+  readonly specs: JobSpec[];
+  readonly opened: LocalRunnerOptions[];
+  closed: number;
+  destroyed: number;
+}
+
+export async function sandrun(argv: readonly string[], setting: Setting = {}): Promise<Ran> {
+  const seen: Seen = { specs: [], opened: [], closed: 0, destroyed: 0 };
+  const stdout = collector(setting.terminals?.stdout);
+  const stderr = collector(setting.terminals?.stderr);
+  const io: Io = {
+    env: setting.env ?? {},
+    stdin: source(setting),
+    stdout: stdout.stream,
+    stderr: stderr.stream,
+    interrupted: (setting.interrupt ?? new AbortController()).signal,
+    loadBackend: async () => fakeBackend(setting, seen),
+  };
+  const status = await dispatch(argv, io);
+  return { status, stdout: stdout.bytes(), stderr: stderr.bytes().toString(), ...seen };
+}
+
+function source(setting: Setting): Io["stdin"] {
+  const { stdin = "" } = setting;
+  const readable = stdin instanceof Readable ? stdin : Readable.from([Buffer.from(stdin)]);
+  return Object.assign(readable, { isTTY: setting.terminals?.stdin ?? false });
+}
+
+function collector(isTTY = false): { stream: Io["stdout"]; bytes: () => Buffer } {
+  const chunks: Buffer[] = [];
+  const stream = new PassThrough();
+  stream.on("data", (chunk: Buffer) => chunks.push(chunk));
+  return { stream: Object.assign(stream, { isTTY }), bytes: () => Buffer.concat(chunks) };
+}
+
+function fakeBackend(setting: Setting, seen: Seen): Backend {
+  return {
+    openLocalRunner: async (options) => {
+      seen.opened.push(options);
+      return fakeRunner(setting, seen, options);
+    },
+    serveHelp: () => "sandrun serve [OPTIONS]\n",
+    printPlan: async () => undefined,
+    serve: async () => undefined,
+  };
+}
+
+function fakeRunner(setting: Setting, seen: Seen, options: LocalRunnerOptions): Runner {
+  const script = setting.script ?? {};
+  const environments = Object.keys(options.environments);
+  return {
+    slots: 1,
+    interpreters: INTERPRETERS,
+    environments: environments.map((name) => ({ name, interpreters: [], packages: [] })),
+    health: () => ({ healthy: true }),
+    run: async (spec, events, signal) => {
+      seen.specs.push(spec);
+      events.onStarted();
+      for (const stream of ["stdout", "stderr"] as const) {
+        const printed = script[stream];
+        if (printed !== undefined) events.onPrinted({ stream, bytes: Buffer.from(printed) });
+      }
+      setting.onStarted?.();
+      if (script.endless === true) await aborted(signal);
+      const outcome: Outcome = signal.aborted
+        ? { kind: "cancelled" }
+        : (script.outcome ?? { kind: "exited", exitCode: 0 });
+      return finished(script, outcome, seen);
+    },
+    close: async () => {
+      seen.closed += 1;
+    },
+  };
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => signal.addEventListener("abort", () => resolve()));
+}
+
+function finished(script: Script, outcome: Outcome, seen: Seen): Finished {
+  const contents = new Map(
+    Object.entries(script.files ?? {}).map(([path, bytes]) => [path, Buffer.from(bytes)]),
+  );
+  const files = [...contents].map(([path, bytes]) => ({
+    path,
+    sizeBytes: bytes.length,
+    executable: false,
+    mtimeSeconds: 0,
+    sha256: createHash("sha256").update(bytes).digest("hex"),
+  }));
+  return {
+    outcome,
+    usage: { cpuMs: 12, memoryPeakBytes: 5 * 1024 * 1024, wallMs: 34 },
+    isolation: ["user", "seccomp"],
+    droppedBytes: { stdout: script.dropped ?? 0, stderr: 0 },
+    outputs: {
+      files,
+      holdsBox: false,
+      totalBytes: 0,
+      read: async function* (file) {
+        yield contents.get(file.path) ?? Buffer.alloc(0);
+      },
+      destroy: async () => {
+        seen.destroyed += 1;
+      },
+    },
+  };
+}
