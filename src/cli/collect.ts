@@ -32,9 +32,9 @@ export async function collect<F extends Incoming>(
   try {
     for (const file of files.slice(0, TRANSFER_LIMITS.outputFiles)) {
       if (io.interrupted.aborted) return false;
-      room -= file.sizeBytes;
-      const problem =
-        room < 0 ? "the files are more than 100 MB" : await write(directory, file, read);
+      const fits = file.sizeBytes <= room;
+      if (fits) room -= file.sizeBytes;
+      const problem = fits ? await write(directory, file, read) : "the files are more than 100 MB";
       if (problem === undefined) continue;
       failed += 1;
       await tell(io, `did not write ${showPath(file.path)}: ${problem}`);

@@ -118,6 +118,34 @@ export function errorSentence(error: unknown): string {
     return `${shown(error.message)}${details}`;
   }
   if (!(error instanceof Error)) return "something failed that is not an error";
+  const network = networkSentence(error);
+  if (network !== undefined) return network;
   const cause = error.cause instanceof Error ? ` (${shown(error.cause.message)})` : "";
   return `${shown(error.message)}${cause}`;
+}
+
+const UNTRUSTED =
+  "the server's certificate is not trusted; if you know its fingerprint, give --fingerprint";
+
+const NETWORK_SENTENCES: ReadonlyMap<unknown, string> = new Map([
+  ["DEPTH_ZERO_SELF_SIGNED_CERT", UNTRUSTED],
+  ["SELF_SIGNED_CERT_IN_CHAIN", UNTRUSTED],
+  ["UNABLE_TO_VERIFY_LEAF_SIGNATURE", UNTRUSTED],
+  ["UNABLE_TO_GET_ISSUER_CERT_LOCALLY", UNTRUSTED],
+  ["ERR_TLS_CERT_ALTNAME_INVALID", "the server's certificate is for another name"],
+  ["CERT_HAS_EXPIRED", "the server's certificate has expired"],
+  ["ECONNREFUSED", "no server answers at that address"],
+  ["ENOTFOUND", "there is no host of that name"],
+  ["EAI_AGAIN", "the host's name cannot be looked up now"],
+  ["ECONNRESET", "the server closed the connection"],
+  ["UND_ERR_SOCKET", "the server closed the connection"],
+  ["EPROTO", "the server does not speak TLS there"],
+  ["ERR_SSL_WRONG_VERSION_NUMBER", "the server does not speak TLS there"],
+]);
+
+/** `fetch` hides the reason in its cause. */
+function networkSentence(error: Error): string | undefined {
+  const reason: unknown = error.cause ?? error;
+  if (typeof reason !== "object" || reason === null || !("code" in reason)) return undefined;
+  return NETWORK_SENTENCES.get(reason.code);
 }
