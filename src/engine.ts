@@ -9,20 +9,16 @@
  * comes of it is thrown away. The engine does not know where jobs run, only a `Runner`.
  */
 import { Refusal, SandboxFault } from "./core/errors.ts";
-import {
-  type InputFile,
-  type InputTree,
-  NO_USAGE,
-  type Outcome,
-  type StopCause,
-} from "./core/job.ts";
-import { TRANSFER_LIMITS } from "./core/limits.ts";
+import { NO_USAGE, type Outcome, type StopCause } from "./core/job.ts";
 import type { Finished, JobSpec, Outputs, Runner } from "./core/runner.ts";
 import type { JobQueue, QueueCounts } from "./queue/bounded.ts";
 import type { Clock } from "./store/clock.ts";
-import { LogBuffer } from "./store/log.ts";
-import type { Job, JobRecord } from "./store/record.ts";
+import { dropFiles, dropInput, inputBytes, type OwnedSpec, ownSpec } from "./store/input.ts";
+import { type Job, type JobRecord, newRecord } from "./store/record.ts";
 import type { Lease, Shelf } from "./store/shelf.ts";
+
+export type { Job } from "./store/record.ts";
+export type { Lease } from "./store/shelf.ts";
 
 export interface EngineParts {
   readonly runner: Runner;
@@ -43,11 +39,6 @@ interface LiveJob {
   readonly ended: PromiseWithResolvers<void>;
   /** Set when its outputs went at once. */
   dropped: Promise<void> | undefined;
-}
-
-/** The file list is ours to empty, so that the bytes are not held while the job runs. */
-interface OwnedSpec extends JobSpec {
-  readonly input: InputTree & { readonly files: InputFile[] };
 }
 
 const NO_OUTPUTS: Outputs = {
@@ -82,14 +73,14 @@ export class Engine {
       this.#refuseIfUnhealthy();
       queue.submit(id, caller, inputBytes(spec), clock.nowMs());
     } catch (refusal) {
-      dropInput(withOwnFileList(spec));
+      dropInput(ownSpec(spec));
       throw refusal;
     }
     const record = newRecord(id, caller, clock.nowMs());
     shelf.add(record);
     this.#live.set(id, {
       record,
-      spec: withOwnFileList(spec),
+      spec: ownSpec(spec),
       stop: new AbortController(),
       ended: Promise.withResolvers<void>(),
       dropped: undefined,
@@ -230,43 +221,7 @@ export class Engine {
   }
 }
 
-function newRecord(id: string, caller: string, nowMs: number): JobRecord {
-  return {
-    id,
-    caller,
-    submittedAtMs: nowMs,
-    log: new LogBuffer(TRANSFER_LIMITS.printedBytes),
-    state: "queued",
-    admittedAtMs: undefined,
-    startedAtMs: undefined,
-    end: undefined,
-    outputs: undefined,
-    expiresAtMs: undefined,
-  };
-}
-
 function endedUnrun(outcome: Outcome): Finished {
   const droppedBytes = { stdout: 0, stderr: 0 };
   return { outcome, usage: NO_USAGE, isolation: [], droppedBytes, outputs: NO_OUTPUTS };
-}
-
-function inputBytes(spec: JobSpec): number {
-  return spec.input.files.reduce(
-    (sum, file) => sum + file.bytes.length,
-    spec.manifest.stdin.length,
-  );
-}
-
-function withOwnFileList(spec: JobSpec): OwnedSpec {
-  return { ...spec, input: { ...spec.input, files: [...spec.input.files] } };
-}
-
-function dropFiles(spec: OwnedSpec): void {
-  for (const file of spec.input.files) file.bytes.fill(0);
-  spec.input.files.length = 0;
-}
-
-function dropInput(spec: OwnedSpec): void {
-  dropFiles(spec);
-  spec.manifest.stdin.fill(0);
 }

@@ -36,7 +36,7 @@ class Blocks {
   }
 
   /** A fresh copy of all bytes. */
-  joined(): Buffer {
+  joined(): Buffer<ArrayBuffer> {
     const all = Buffer.allocUnsafeSlow(this.#lengthBytes);
     let at = 0;
     for (const block of this.#blocks) at += block.copy(all, at, 0, this.#lengthBytes - at);
@@ -105,12 +105,12 @@ export class LogBuffer {
   }
 
   /** Both streams as they came; a copy. */
-  both(): Buffer {
+  both(): Buffer<ArrayBuffer> {
     return this.#bytes.joined();
   }
 
   /** One stream; a copy. */
-  only(stream: StreamName): Buffer {
+  only(stream: StreamName): Buffer<ArrayBuffer> {
     const all = this.#bytes.joined();
     let kept = 0;
     let at = 0;

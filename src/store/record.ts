@@ -1,7 +1,8 @@
 /** One job as the service remembers it: never its code, files, arguments or caller's address. */
 import type { Outcome, Usage } from "../core/job.ts";
+import { TRANSFER_LIMITS } from "../core/limits.ts";
 import type { Outputs } from "../core/runner.ts";
-import type { LogBuffer } from "./log.ts";
+import { LogBuffer } from "./log.ts";
 
 /** `completed` = exited with 0; every other end is `failed`. */
 export type JobState = "queued" | "running" | "completed" | "failed";
@@ -33,3 +34,19 @@ export interface JobRecord {
 
 /** The same for everybody else. */
 export type Job = Readonly<JobRecord>;
+
+/** A job that was just submitted. */
+export function newRecord(id: string, caller: string, nowMs: number): JobRecord {
+  return {
+    id,
+    caller,
+    submittedAtMs: nowMs,
+    log: new LogBuffer(TRANSFER_LIMITS.printedBytes),
+    state: "queued",
+    admittedAtMs: undefined,
+    startedAtMs: undefined,
+    end: undefined,
+    outputs: undefined,
+    expiresAtMs: undefined,
+  };
+}

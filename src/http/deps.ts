@@ -1,0 +1,39 @@
+/** What the handlers are given, and the types that Hono carries through a request. */
+import type { HttpBindings } from "@hono/node-server";
+import type { Context } from "hono";
+import type { Runner } from "../core/runner.ts";
+import type { Engine } from "../engine.ts";
+import type { Callers } from "./caller.ts";
+import type { ServiceLog } from "./log.ts";
+import type { Uploads } from "./uploads.ts";
+
+/** Ceilings of the manifest, at most those of core/limits.ts. */
+export interface Ceilings {
+  readonly timeoutSeconds: number;
+  readonly memoryMb: number;
+}
+
+export interface AppDeps {
+  readonly engine: Engine;
+  readonly runner: Runner;
+  readonly callers: Callers;
+  readonly uploads: Uploads;
+  readonly ceilings: Ceilings;
+  /** Milliseconds since 1970. */
+  readonly nowMs: () => number;
+  readonly log: ServiceLog;
+  /** Of this program, as in package.json. */
+  readonly version: string;
+}
+
+export interface AppEnv {
+  /** Absent when a test asks the app without a socket. */
+  Bindings: Partial<HttpBindings>;
+}
+
+export type AppContext = Context<AppEnv>;
+
+/** The caller's key; see caller.ts. */
+export function callerOf(c: AppContext, callers: Callers): string {
+  return callers.keyOf(c.env?.incoming?.socket.remoteAddress, c.req.header("x-forwarded-for"));
+}

@@ -1,0 +1,163 @@
+/**
+ * From a request's body to a job that can be submitted. Everything here was chosen by a
+ * stranger; what cannot be used is refused before a queue or a box sees it.
+ */
+import { InputBudget } from "../archive/budget.ts";
+import { readMultipart } from "../archive/multipart.ts";
+import { Refusal } from "../core/errors.ts";
+import type { InputTree } from "../core/job.ts";
+import { TRANSFER_LIMITS } from "../core/limits.ts";
+import {
+  type Manifest,
+  type ManifestRequest,
+  manifestFromQuery,
+  parseManifest,
+  resolveManifest,
+} from "../core/manifest.ts";
+import type { JobSpec } from "../core/runner.ts";
+import { bodyOf, readWhole, refuseEncoded } from "./body.ts";
+import type { AppDeps } from "./deps.ts";
+import { codeFile, parseJsonJob, USUAL_INTERPRETER } from "./jsonJob.ts";
+
+export interface ReadJob {
+  readonly spec: JobSpec;
+  /** What the request was, which decides what the answer of `/run` is. */
+  readonly answer: "text" | "json";
+}
+
+interface Draft {
+  readonly input: InputTree;
+  readonly manifest: ManifestRequest;
+}
+
+type MediaType = "text/plain" | "application/json" | "multipart/form-data";
+
+/**
+ * @param query of the address, without what the route itself understands
+ * @throws Refusal whatever is wrong with the request
+ */
+export async function readJob(
+  request: Request,
+  caller: string,
+  query: URLSearchParams,
+  deps: AppDeps,
+): Promise<ReadJob> {
+  refuseEncoded(request.headers);
+  const mediaType = mediaTypeOf(request.headers);
+  const endUpload = beginUpload(request.headers, mediaType, caller, deps);
+  try {
+    const draft = await readDraft(request, mediaType, query);
+    const answer = mediaType === "text/plain" ? "text" : "json";
+    const manifest = resolved(draft, deps);
+    return { spec: { manifest, input: draft.input, mergeStreams: answer === "text" }, answer };
+  } finally {
+    endUpload();
+  }
+}
+
+/** @throws Refusal unsupported_media_type, saying what to send */
+function mediaTypeOf(headers: Headers): MediaType {
+  const header = headers.get("content-type") ?? "";
+  const type = header.split(";")[0]?.trim().toLowerCase();
+  if (type === "text/plain" || type === "application/json" || type === "multipart/form-data") {
+    return type;
+  }
+  const advice = "Set the header Content-Type to text/plain (code) or application/json";
+  throw new Refusal(
+    "unsupported_media_type",
+    type === "application/x-www-form-urlencoded"
+      ? `${advice}; curl -d sends a form unless -H "Content-Type: text/plain" is given.`
+      : `${advice}, or send multipart/form-data.`,
+  );
+}
+
+function limitOf(mediaType: MediaType): number {
+  return mediaType === "multipart/form-data"
+    ? TRANSFER_LIMITS.inputBytes
+    : TRANSFER_LIMITS.jsonBodyBytes;
+}
+
+/**
+ * Refuses what says itself that it is too large before a byte of it is read, and takes a place
+ * among the uploads unless the body is small.
+ */
+function beginUpload(
+  headers: Headers,
+  mediaType: MediaType,
+  caller: string,
+  deps: AppDeps,
+): () => void {
+  const header = headers.get("content-length") ?? "";
+  const declared = /^\d{1,15}$/.test(header) ? Number(header) : undefined;
+  const limit = limitOf(mediaType);
+  // A multipart body has boundaries and headers beside its files: counted as it is read.
+  if (declared !== undefined && declared > limit && mediaType !== "multipart/form-data") {
+    throw new Refusal("too_large", `The body may have ${limit} bytes.`);
+  }
+  const isSmall = declared !== undefined && declared <= TRANSFER_LIMITS.smallBodyBytes;
+  if (isSmall && mediaType !== "multipart/form-data") return () => undefined;
+  return deps.uploads.begin(caller, Math.min(declared ?? limit, limit));
+}
+
+async function readDraft(
+  request: Request,
+  mediaType: MediaType,
+  query: URLSearchParams,
+): Promise<Draft> {
+  if (mediaType === "text/plain") return readText(request, query);
+  const [unknown] = query.keys();
+  if (unknown !== undefined) {
+    throw new Refusal(
+      "bad_request",
+      "Fields of the manifest stand in the body here, not in the query.",
+    );
+  }
+  if (mediaType === "application/json") return readJson(request);
+  const contentType = request.headers.get("content-type") ?? "";
+  const { input, manifestJson } = await readMultipart(
+    bodyOf(request),
+    contentType,
+    new InputBudget(),
+    request.signal,
+  );
+  return { input, manifest: parseManifest(manifestJson) };
+}
+
+/** The bytes are the program as they are, in whatever encoding they were written. */
+async function readText(request: Request, query: URLSearchParams): Promise<Draft> {
+  if (query.has("entrypoint"))
+    throw new Refusal("bad_manifest", "entrypoint: is for uploads of files");
+  if (!query.has("interpreter")) query.set("interpreter", USUAL_INTERPRETER);
+  const interpreter = query.get("interpreter");
+  const bytes = await readWhole(bodyOf(request), limitOf("text/plain"));
+  if (bytes.length === 0) throw new Refusal("bad_request", "The body is empty: it should be code.");
+  const file = codeFile(bytes, interpreter, new InputBudget());
+  query.set("entrypoint", file.path);
+  const manifest = manifestFromQuery([...query]);
+  return { input: { files: [file], directories: [] }, manifest };
+}
+
+async function readJson(request: Request): Promise<Draft> {
+  const body = await readWhole(bodyOf(request), limitOf("application/json"));
+  try {
+    const { input, manifestJson } = parseJsonJob(body);
+    return { input, manifest: parseManifest(manifestJson) };
+  } finally {
+    body.fill(0);
+  }
+}
+
+/** Overwrites the input when its manifest is refused. */
+function resolved(draft: Draft, deps: AppDeps): Manifest {
+  const { interpreters, environments } = deps.runner;
+  try {
+    return resolveManifest(draft.manifest, draft.input, {
+      interpreters,
+      environments,
+      ceilings: deps.ceilings,
+    });
+  } catch (refusal) {
+    for (const file of draft.input.files) file.bytes.fill(0);
+    throw refusal;
+  }
+}

@@ -1,0 +1,75 @@
+/** Routes of a job that exists: status, logs, outputs, cancel and destroy. */
+import { Refusal } from "../core/errors.ts";
+import type { Outputs } from "../core/runner.ts";
+import type { Engine, Job } from "../engine.ts";
+import { logsAnswer, outputsAnswer, statusAnswer } from "./answers.ts";
+import type { AppContext, AppDeps } from "./deps.ts";
+import { PLAIN_TEXT } from "./headers.ts";
+import { wipeWhenSent } from "./sent.ts";
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+
+/**
+ * The job of `:id`.
+ * @throws Refusal not_found, the same for unknown, malformed, foreign and destroyed ids: the id is
+ *   the only right to a job, so nothing may be learnt by asking for others
+ */
+export function jobOf(c: AppContext, engine: Engine): Job {
+  const id = c.req.param("id") ?? "";
+  const job = UUID.test(id) ? engine.find(id) : undefined;
+  if (job === undefined) throw new Refusal("not_found");
+  return job;
+}
+
+/** @throws Refusal not_finished; not_found with the reason when its outputs are gone */
+export function outputsOf(job: Job): Outputs {
+  if (job.end === undefined) throw new Refusal("not_finished");
+  if (job.outputs === undefined) {
+    throw new Refusal(
+      "not_found",
+      job.state === "failed"
+        ? "The job failed, so its output files were destroyed at once."
+        : "The job's output files were destroyed to make room for newer ones of yours.",
+    );
+  }
+  return job.outputs;
+}
+
+export function status(c: AppContext, deps: AppDeps): Response {
+  const job = jobOf(c, deps.engine);
+  return c.json(statusAnswer(job, deps.engine.position(job.id), deps.nowMs()));
+}
+
+export function logs(c: AppContext, deps: AppDeps): Response {
+  const job = jobOf(c, deps.engine);
+  const accept = c.req.header("accept") ?? "";
+  if (/text\/event-stream/i.test(accept) || c.req.header("upgrade") !== undefined) {
+    throw new Refusal("unsupported", "Live logs; ask again for what was printed so far.");
+  }
+  if (!prefersPlain(accept)) return c.json(logsAnswer(job));
+  const truncated = job.log.truncated("stdout") || job.log.truncated("stderr");
+  const printed = job.log.both();
+  wipeWhenSent(c, printed);
+  return c.body(printed, 200, {
+    "Content-Type": PLAIN_TEXT,
+    ...(truncated ? { "Sandrun-Truncated": "true" } : {}),
+  });
+}
+
+export function outputs(c: AppContext, deps: AppDeps): Response {
+  const job = jobOf(c, deps.engine);
+  if (job.end === undefined) throw new Refusal("not_finished");
+  return c.json(outputsAnswer(job.outputs));
+}
+
+export async function destroy(c: AppContext, deps: AppDeps): Promise<Response> {
+  await deps.engine.destroy(jobOf(c, deps.engine).id);
+  return c.body(null, 204);
+}
+
+/** Only when text/plain is asked for by name, and JSON is not asked for before it. */
+function prefersPlain(accept: string): boolean {
+  const plain = accept.search(/text\/plain/i);
+  const json = accept.search(/application\/json/i);
+  return plain >= 0 && (json < 0 || plain < json);
+}

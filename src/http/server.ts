@@ -1,0 +1,183 @@
+/**
+ * The listener: HTTP/1.1 over TLS or, behind a proxy, plain. Everything before the app is bounded
+ * here: header bytes, the time that headers and bodies may take, idle and open connections.
+ * What the parser refuses is answered in the API's own form and the connection closed, since
+ * nobody knows where the next request would begin.
+ */
+
+import { createServer, type RequestListener, type Server, type ServerResponse } from "node:http";
+import { createServer as createTlsServer } from "node:https";
+import type { AddressInfo } from "node:net";
+import type { Duplex } from "node:stream";
+import { getRequestListener } from "@hono/node-server";
+import type { Hono } from "hono";
+import { REFUSALS, Refusal } from "../core/errors.ts";
+import { HTTP_LIMITS } from "../core/limits.ts";
+import type { AppEnv } from "./deps.ts";
+import { faultResponse, refusalResponse } from "./errors.ts";
+import { JSON_TYPE, SAFE_HEADERS } from "./headers.ts";
+import { faultFields, type ServiceLog } from "./log.ts";
+import { type TlsFiles, tlsOptions } from "./tls.ts";
+
+/** Where to listen; `host` left out = all addresses. */
+export type ListenAt =
+  | { readonly port: number; readonly host?: string }
+  | { readonly path: string }
+  | { readonly fd: number };
+
+export interface ServerOptions {
+  readonly app: Hono<AppEnv>;
+  readonly log: ServiceLog;
+  /** Left out = plain HTTP: for loopback and Unix sockets only, which the configuration sees to. */
+  readonly tls?: TlsFiles;
+  readonly limits?: Partial<Record<keyof typeof HTTP_LIMITS, number>>;
+}
+
+export interface Listening {
+  /** `127.0.0.1:8443`, `[::]:8443` or the path of the socket. */
+  readonly address: string;
+  /** Undefined for a Unix socket. */
+  readonly port: number | undefined;
+  /** Takes no more connections; resolves when the answers under way are out, or cut after a while. */
+  close(): Promise<void>;
+}
+
+/** @throws TlsError; rejects with the listen call's error (EADDRINUSE, EACCES, …) */
+export async function listen(options: ServerOptions, at: ListenAt): Promise<Listening> {
+  const limits = { ...HTTP_LIMITS, ...options.limits };
+  const server = makeServer(options, limits);
+  const listening = Promise.withResolvers<void>();
+  server.once("error", listening.reject);
+  server.listen(at, listening.resolve);
+  await listening.promise;
+  server.off("error", listening.reject);
+  server.on("error", (fault) => options.log(faultFields(fault)));
+  const bound = server.address();
+  return {
+    address: addressText(bound),
+    port: typeof bound === "object" && bound !== null ? bound.port : undefined,
+    close: () => drain(server, limits.drainMs),
+  };
+}
+
+function makeServer(
+  options: ServerOptions,
+  limits: Record<keyof typeof HTTP_LIMITS, number>,
+): Server {
+  const serverOptions = {
+    maxHeaderSize: limits.headerBytes,
+    headersTimeout: limits.headersMs,
+    requestTimeout: limits.requestMs,
+    keepAliveTimeout: limits.keepAliveMs,
+    connectionsCheckingInterval: limits.checkMs,
+    insecureHTTPParser: false,
+  };
+  const answering = new WeakMap<Duplex, ServerResponse>();
+  const listener = requestListener(options, answering);
+  const server =
+    options.tls === undefined
+      ? createServer(serverOptions, listener)
+      : createTlsServer(
+          { ...serverOptions, ...tlsOptions(options.tls), handshakeTimeout: limits.headersMs },
+          listener,
+        );
+  server.maxConnections = limits.connections;
+  // All headers that fit are seen: those past a count would be dropped without a word.
+  server.maxHeadersCount = 0;
+  server.setTimeout(limits.idleMs);
+  server.on("clientError", (error, socket) => refuseBroken(error, socket, answering.get(socket)));
+  server.on("connect", (_request, socket) =>
+    endWith(socket, 405, new Refusal("method_not_allowed")),
+  );
+  return server;
+}
+
+/** @param answering where the answer under way on each connection is noted */
+function requestListener(
+  { app, log }: ServerOptions,
+  answering: WeakMap<Duplex, ServerResponse>,
+): RequestListener {
+  const listener = getRequestListener(app.fetch as Parameters<typeof getRequestListener>[0], {
+    // For HTTP/1.0 without Host; nothing of ours depends on the name.
+    hostname: "localhost",
+    errorHandler: (error) => {
+      const isRequest = error instanceof Error && error.name === "RequestError";
+      if (isRequest) return refusalResponse(new Refusal("bad_request"));
+      log(faultFields(error));
+      return faultResponse();
+    },
+  });
+  return (incoming, outgoing) => {
+    const { socket } = incoming;
+    answering.set(socket, outgoing);
+    outgoing.once("close", () => {
+      if (answering.get(socket) === outgoing) answering.delete(socket);
+    });
+    listener(incoming, outgoing).catch((fault: unknown) => {
+      log(faultFields(fault));
+      outgoing.destroy();
+    });
+  };
+}
+
+/** What the parser could not read, or what took too long. */
+function refuseBroken(
+  error: NodeJS.ErrnoException,
+  socket: Duplex,
+  answer: ServerResponse | undefined,
+): void {
+  // A second status line in the middle of an answer would become part of its body.
+  if (error.code === "ECONNRESET" || answer?.headersSent === true) {
+    socket.destroy();
+    return;
+  }
+  switch (error.code) {
+    case "HPE_HEADER_OVERFLOW":
+      endWith(socket, 431, new Refusal("bad_request", "The headers are too large."));
+      return;
+    case "ERR_HTTP_REQUEST_TIMEOUT":
+      endWith(socket, 408, new Refusal("bad_request", "The request took too long."));
+      return;
+    default:
+      endWith(socket, 400, new Refusal("bad_request", "This is not HTTP as it should be."));
+  }
+}
+
+const REASONS: Record<number, string> = {
+  400: "Bad Request",
+  405: "Method Not Allowed",
+  408: "Request Timeout",
+  431: "Request Header Fields Too Large",
+};
+
+function endWith(socket: Duplex, status: number, { code, details }: Refusal): void {
+  socket.on("error", () => socket.destroy());
+  if (!socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const body = JSON.stringify({ error: REFUSALS[code].sentence, code, details });
+  const headers = { ...SAFE_HEADERS, "Content-Type": JSON_TYPE, Connection: "close" };
+  const lines = [
+    `HTTP/1.1 ${status} ${REASONS[status] ?? "Bad Request"}`,
+    ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
+    `Content-Length: ${Buffer.byteLength(body)}`,
+  ];
+  socket.end(`${lines.join("\r\n")}\r\n\r\n${body}`, () => socket.destroy());
+}
+
+async function drain(server: Server, drainMs: number): Promise<void> {
+  const closed = Promise.withResolvers<void>();
+  server.close(() => closed.resolve());
+  server.closeIdleConnections();
+  const cut = setTimeout(() => server.closeAllConnections(), drainMs);
+  await closed.promise;
+  clearTimeout(cut);
+}
+
+function addressText(bound: AddressInfo | string | null): string {
+  if (bound === null || typeof bound === "string") return bound ?? "";
+  return bound.family === "IPv6"
+    ? `[${bound.address}]:${bound.port}`
+    : `${bound.address}:${bound.port}`;
+}

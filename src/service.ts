@@ -1,0 +1,106 @@
+/** Part of the composition root: queue, shelf, engine and API around a runner. */
+import type { Hono } from "hono";
+import { CALLER_LIMITS, JOB_LIMITS, SERVICE_LIMITS } from "./core/limits.ts";
+import type { Runner } from "./core/runner.ts";
+import { Engine, type Job } from "./engine.ts";
+import { createApp } from "./http/app.ts";
+import { Callers } from "./http/caller.ts";
+import type { AppEnv } from "./http/deps.ts";
+import { faultFields, type ServiceLog } from "./http/log.ts";
+import { Uploads } from "./http/uploads.ts";
+import { BoundedQueue } from "./queue/bounded.ts";
+import { type Clock, SYSTEM_CLOCK } from "./store/clock.ts";
+import { Shelf } from "./store/shelf.ts";
+
+export interface ServiceOptions {
+  readonly runner: Runner;
+  readonly ramBudgetBytes: number;
+  readonly version: string;
+  readonly maxRunning?: number;
+  readonly maxWaiting?: number;
+  readonly queue?: number;
+  readonly maxTimeoutSeconds?: number;
+  readonly maxMemoryMb?: number;
+  readonly trustedProxies?: readonly string[];
+  readonly behindProxy?: boolean;
+  readonly clock?: Clock;
+  readonly log?: ServiceLog;
+}
+
+export interface Service {
+  readonly app: Hono<AppEnv>;
+  readonly engine: Engine;
+  /** Cancels and destroys every job. The runner is the caller's to close. */
+  close(): Promise<void>;
+}
+
+/** @throws RangeError when a trusted proxy is neither an address nor a CIDR range */
+export function createService(options: ServiceOptions): Service {
+  const { runner, clock = SYSTEM_CLOCK, log = () => undefined } = options;
+  const shareBytes = Math.floor(options.ramBudgetBytes / SERVICE_LIMITS.ramShare);
+  const onFault = (fault: unknown) => log(faultFields(fault));
+  const engine = new Engine({
+    runner,
+    clock,
+    queue: makeQueue(options, shareBytes),
+    shelf: makeShelf(clock, shareBytes, onFault),
+    onEnded: (job) => logEnd(job, log),
+    onFault,
+  });
+  const app = createApp({
+    engine,
+    runner,
+    callers: new Callers({
+      trustedProxies: options.trustedProxies ?? [],
+      behindProxy: options.behindProxy ?? false,
+    }),
+    uploads: new Uploads({
+      perCaller: CALLER_LIMITS.uploadsBegun,
+      total: SERVICE_LIMITS.uploadsBegun,
+      totalBytes: shareBytes,
+    }),
+    ceilings: {
+      timeoutSeconds: options.maxTimeoutSeconds ?? JOB_LIMITS.timeoutSeconds.most,
+      memoryMb: options.maxMemoryMb ?? JOB_LIMITS.memoryMb.most,
+    },
+    nowMs: clock.nowMs,
+    log,
+    version: options.version,
+  });
+  return { app, engine, close: () => engine.shutdown() };
+}
+
+function makeQueue(options: ServiceOptions, totalWaitingBytes: number): BoundedQueue {
+  return new BoundedQueue({
+    slots: options.runner.slots,
+    running: options.maxRunning ?? CALLER_LIMITS.running,
+    waiting: options.maxWaiting ?? CALLER_LIMITS.waiting,
+    waitingBytes: CALLER_LIMITS.waitingBytes,
+    totalWaiting: options.queue ?? SERVICE_LIMITS.queue,
+    totalWaitingBytes,
+  });
+}
+
+function makeShelf(clock: Clock, bytes: number, onFault: (fault: unknown) => void): Shelf {
+  const { finishedMs, leaseMs, finishedJobs } = SERVICE_LIMITS;
+  const { keptBoxes, keptBytes } = CALLER_LIMITS;
+  return new Shelf(
+    { finishedMs, leaseMs, finishedJobs, bytes, keptBoxes, keptBytes },
+    clock,
+    onFault,
+  );
+}
+
+function logEnd(job: Job, log: ServiceLog): void {
+  const { end } = job;
+  if (end === undefined) return;
+  log({
+    event: "job_ended",
+    outcome: end.outcome.kind,
+    ...(end.outcome.kind === "sandbox_error" ? { step: end.outcome.step } : {}),
+    cpu_ms: end.usage.cpuMs,
+    wall_ms: end.usage.wallMs,
+    queue_ms: (job.admittedAtMs ?? end.endedAtMs) - job.submittedAtMs,
+    memory_bytes: end.usage.memoryPeakBytes,
+  });
+}
