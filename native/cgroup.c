@@ -322,7 +322,7 @@ static int open_in_hierarchy(const struct cgroups *cgroups, int index, unsigned 
   (void)snprintf(box, sizeof box, "%s/box", parent);
   (void)snprintf(job, sizeof job, "%s/job", parent);
   const struct leaf_limits of_box = {cgroups->box_memory_bytes, 16, 50};
-  const struct leaf_limits of_job = {cgroups->job_memory_bytes, cgroups->processes, cgroups->cpus * 100};
+  const struct leaf_limits of_job = {cgroups->job_memory_bytes, cgroups->processes, cgroups->cpu_percent};
   if (make_group(parent, fault) == -1) return -1;
   if (cgroups->version == 2 && enable_controllers(parent, fault) == -1) return -1;
   if (make_group(box, fault) == -1) return -1;

@@ -30,7 +30,7 @@ struct cgroups {
   uint64_t memory_bytes;     /* ceiling of the whole service; 0 = none */
   uint64_t job_memory_bytes; /* until the owner says otherwise */
   uint64_t box_memory_bytes;
-  unsigned processes, cpus;
+  unsigned processes, cpu_percent;
 };
 
 /* Finds where the service's group `name` belongs, makes it there, and removes what an earlier

@@ -31,6 +31,7 @@ struct slot {
 
 struct keeper {
   int slot_count, tree_count, signals;
+  int own_network; /* held, or its inode number would be given to a slot's and look like ours */
   struct slot slots[SLOTS_MOST];
   struct tree trees[TREES_MOST];
   struct filter filter;
@@ -231,6 +232,8 @@ static int set_up(struct keeper *keeper, int argc, char **argv, struct fault *fa
       build_keeper_root(argv[0], keeper->trees, keeper->tree_count, keeper->slot_count, false, fault) == -1)
     return -1;
   if (enter_keeper_root(argv[0], fault) == -1 || compile_filter(&keeper->filter, fault) == -1) return -1;
+  keeper->own_network = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+  TRY(keeper->own_network, "hold the keeper's network namespace");
   return read_namespaces(keeper->namespaces, fault);
 }
 

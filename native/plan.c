@@ -21,7 +21,7 @@ static int take_number(struct plan *plan, const char *name, const char *text) {
   static const struct {
     const char *name;
     uint64_t least, most;
-  } known[] = {{"slots", 1, SLOTS_MOST},       {"processes", 1, 32768},  {"cpus", 1, 1024},
+  } known[] = {{"slots", 1, SLOTS_MOST},       {"processes", 1, 32768},  {"cpu-percent", 1, 102400},
                {"memory", 0, ULLONG_MAX},      {"job-memory", 1 << 20, 1ull << 40},
                {"box-memory", 1 << 20, 1ull << 32}};
   uint64_t value = 0;
@@ -30,7 +30,7 @@ static int take_number(struct plan *plan, const char *name, const char *text) {
     if (number(text, known[i].least, known[i].most, &value) == -1) return -1;
     if (i == 0) plan->slots = (unsigned)value;
     if (i == 1) plan->cgroups.processes = (unsigned)value;
-    if (i == 2) plan->cgroups.cpus = (unsigned)value;
+    if (i == 2) plan->cgroups.cpu_percent = (unsigned)value;
     if (i == 3) plan->cgroups.memory_bytes = value;
     if (i == 4) plan->cgroups.job_memory_bytes = value;
     if (i == 5) plan->cgroups.box_memory_bytes = value;
@@ -85,7 +85,7 @@ int read_plan(int fd, struct plan *plan, struct fault *fault) {
     if (text[length++] != '\n') continue;
     text[length - 1] = '\0';
     if (strcmp(text, "end") == 0) {
-      if (plan->slots == 0 || plan->cgroups.processes == 0 || plan->cgroups.cpus == 0 ||
+      if (plan->slots == 0 || plan->cgroups.processes == 0 || plan->cgroups.cpu_percent == 0 ||
           plan->cgroups.job_memory_bytes == 0 || plan->cgroups.box_memory_bytes == 0)
         return FAIL_WITH(fault, EINVAL, "the plan lacks a number");
       return 0;

@@ -1,7 +1,7 @@
 /* What the service is to be: read as lines from the side that knows the options (TypeScript),
  * so that there is one option table and the warden parses only this.
  *
- *   slots N | processes N | cpus N | memory BYTES | job-memory BYTES | box-memory BYTES
+ *   slots N | processes N | cpu-percent N | memory BYTES | job-memory BYTES | box-memory BYTES
  *   listen tcp HOST PORT | listen unix PATH
  *   open NAME PATH           a file that the service may read (certificate, key)
  *   tree everywhere|named PATH

@@ -11,7 +11,7 @@ export interface LocalRunnerOptions {
 export interface Backend {
   openLocalRunner(options: LocalRunnerOptions): Promise<Runner>;
   /** The help page of `serve`. */
-  serveHelp(): string;
+  serveHelp(): Promise<string>;
   /** Checks the options of `serve` and prints the plan that the warden follows. */
   printPlan(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<void>;
   /** Serves until it is told to stop; called as the service's own uid. */

@@ -93,7 +93,7 @@ function fakeBackend(setting: Setting, seen: Seen): Backend {
       seen.opened.push(options);
       return fakeRunner(setting, seen, options);
     },
-    serveHelp: () => "sandrun serve [OPTIONS]\n",
+    serveHelp: () => Promise.resolve("sandrun serve [OPTIONS]\n"),
     printPlan: async () => undefined,
     serve: async () => undefined,
   };

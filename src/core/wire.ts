@@ -1,0 +1,267 @@
+/**
+ * The frames between this side, the keeper and a box; the table stands in native/frames.h.
+ * A frame is type (u32), length (u32), payload; all numbers little-endian.
+ */
+
+import type { InputFile } from "./job.ts";
+
+export const FRAME = {
+  directory: 1,
+  file: 2,
+  data: 3,
+  start: 4,
+  stdin: 5,
+  stdinEnd: 6,
+  signal: 7,
+  kill: 8,
+  list: 9,
+  fetch: 10,
+  ready: 65,
+  started: 66,
+  printed: 67,
+  exited: 68,
+  entry: 69,
+  listed: 70,
+  content: 71,
+  contentEnd: 72,
+  fault: 73,
+  stdinCredit: 74,
+} as const;
+
+/** Payload bytes of any frame, at most. */
+export const FRAME_MOST = 128 * 1024;
+/** Payload bytes of one piece of a file or of stdin. */
+export const CHUNK_MOST = 64 * 1024;
+const HEADER_BYTES = 8;
+const REQUEST_MAGIC = 0x31525153;
+
+/** The layers in the order of their bits in READY (enum layer in native/frames.h). */
+export const LAYERS = [
+  "user",
+  "pid",
+  "mount",
+  "network",
+  "ipc",
+  "uts",
+  "cgroup",
+  "time",
+  "root",
+  "tmpfs",
+  "proc",
+  "uid",
+  "capabilities",
+  "no_new_privs",
+  "seccomp",
+  "rlimits",
+  "limits",
+] as const;
+
+export interface Frame {
+  readonly type: number;
+  readonly payload: Uint8Array;
+}
+
+/** Why the box ended the job (enum end_cause). */
+export type EndCause = "itself" | "wall" | "killed" | "oom";
+const END_CAUSES: readonly EndCause[] = ["itself", "wall", "killed", "oom"];
+
+export interface Exited {
+  readonly exitCode: number;
+  /** 0 when the program ended by itself. */
+  readonly signal: number;
+  readonly cause: EndCause;
+  readonly wallMs: number;
+  readonly droppedStdout: number;
+  readonly droppedStderr: number;
+}
+
+/** A file below /work as the box lists it; the path is bytes that a job chose. */
+export interface Entry {
+  readonly path: Uint8Array;
+  readonly mode: number;
+  readonly mtimeSeconds: number;
+  readonly mtimeNanoseconds: number;
+  readonly sizeBytes: number;
+}
+
+export interface BoxRequest {
+  readonly slot: number;
+  /** Index of a tree of the warden's plan + 1, 0 = none. */
+  readonly environment: number;
+  readonly workBytes: number;
+  readonly workInodes: number;
+  readonly tmpBytes: number;
+  readonly tmpInodes: number;
+  readonly shmBytes: number;
+}
+
+export interface StartRequest {
+  readonly mergeStreams: boolean;
+  readonly wallMs: number;
+  readonly printedBytes: number;
+  readonly memoryBytes: number;
+  readonly cpus: number;
+  readonly argv: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+}
+
+function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/** A frame's header; the payload is sent behind it without a copy. */
+export function encodeHeader(type: number, length: number): Uint8Array {
+  const bytes = new Uint8Array(HEADER_BYTES);
+  const view = viewOf(bytes);
+  view.setUint32(0, type, true);
+  view.setUint32(4, length, true);
+  return bytes;
+}
+
+export function encodeRequest(request: BoxRequest): Uint8Array {
+  const bytes = new Uint8Array(56);
+  const view = viewOf(bytes);
+  view.setUint32(0, REQUEST_MAGIC, true);
+  view.setUint32(4, request.slot, true);
+  view.setUint32(8, request.environment, true);
+  const sizes = [
+    request.workBytes,
+    request.workInodes,
+    request.tmpBytes,
+    request.tmpInodes,
+    request.shmBytes,
+  ];
+  sizes.forEach((size, index) => {
+    view.setBigUint64(16 + 8 * index, BigInt(size), true);
+  });
+  return bytes;
+}
+
+/** The payload of FILE; its bytes follow as DATA. */
+export function encodeFile(file: InputFile): Uint8Array {
+  const name = new TextEncoder().encode(file.path);
+  const payload = new Uint8Array(16 + name.length);
+  const view = viewOf(payload);
+  view.setUint32(0, file.executable ? 1 : 0, true);
+  view.setUint32(4, file.mtimeSeconds, true);
+  view.setBigUint64(8, BigInt(file.bytes.length), true);
+  payload.set(name, 16);
+  return payload;
+}
+
+export function encodeStart(start: StartRequest): Uint8Array {
+  const variables = Object.entries(start.env).map(([name, value]) => `${name}=${value}`);
+  const strings = new TextEncoder().encode(
+    [...start.argv, ...variables].map((text) => `${text}\0`).join(""),
+  );
+  const payload = new Uint8Array(40 + strings.length);
+  const view = viewOf(payload);
+  view.setUint32(0, start.mergeStreams ? 1 : 0, true);
+  view.setUint32(4, start.wallMs, true);
+  view.setBigUint64(8, BigInt(start.printedBytes), true);
+  view.setBigUint64(16, BigInt(start.memoryBytes), true);
+  view.setUint32(24, start.cpus, true);
+  view.setUint32(28, start.argv.length, true);
+  view.setUint32(32, variables.length, true);
+  payload.set(strings, 40);
+  return payload;
+}
+
+export function encodeFetch(path: Uint8Array, mostBytes: number): Uint8Array {
+  const payload = new Uint8Array(8 + path.length);
+  viewOf(payload).setBigUint64(0, BigInt(mostBytes), true);
+  payload.set(path, 8);
+  return payload;
+}
+
+export function decodeExited(payload: Uint8Array): Exited {
+  const view = viewOf(payload);
+  const status = view.getUint32(0, true);
+  return {
+    exitCode: (status >> 8) & 0xff,
+    signal: status & 0x7f,
+    cause: END_CAUSES[view.getUint32(4, true)] ?? "killed",
+    wallMs: Number(view.getBigUint64(8, true)),
+    droppedStdout: Number(view.getBigUint64(16, true)),
+    droppedStderr: Number(view.getBigUint64(24, true)),
+  };
+}
+
+export function decodeEntry(payload: Uint8Array): Entry {
+  const view = viewOf(payload);
+  return {
+    mode: view.getUint32(0, true),
+    mtimeNanoseconds: view.getUint32(4, true),
+    mtimeSeconds: Number(view.getBigInt64(8, true)),
+    // A sparse file can claim more than a number holds exactly; the ceilings are far below.
+    sizeBytes: Number(view.getBigUint64(16, true)),
+    path: payload.slice(24),
+  };
+}
+
+/** Numbers of the small frames: READY, LISTED, CONTENT_END, STDIN_CREDIT. */
+export function decodeNumbers(payload: Uint8Array): readonly number[] {
+  const view = viewOf(payload);
+  return Array.from({ length: payload.length >> 2 }, (_, index) => view.getUint32(4 * index, true));
+}
+
+export function decodeFault(payload: Uint8Array): {
+  readonly errno: number;
+  readonly step: string;
+} {
+  return {
+    errno: viewOf(payload).getInt32(0, true),
+    step: new TextDecoder().decode(payload.subarray(4)),
+  };
+}
+
+export function decodePrinted(payload: Uint8Array): {
+  readonly stream: "stdout" | "stderr";
+  readonly bytes: Uint8Array;
+} {
+  const stream = viewOf(payload).getUint32(0, true) === 2 ? "stderr" : "stdout";
+  return { stream, bytes: payload.slice(4) };
+}
+
+/** Which layers READY reports, by name. */
+export function layersOf(bits: number): readonly string[] {
+  return LAYERS.filter((_, index) => (bits & (1 << index)) !== 0);
+}
+
+/** Cuts a byte stream into frames; keeps at most one unfinished frame. */
+export class FrameParser {
+  #pending: Uint8Array = new Uint8Array(0);
+
+  /**
+   * The frames that are complete with `chunk`. Payloads are views of memory that the caller
+   * hands over.
+   * @throws Error when a length is over FRAME_MOST: the other side is not a box.
+   */
+  push(chunk: Uint8Array): Frame[] {
+    const bytes = this.#join(chunk);
+    const frames: Frame[] = [];
+    let at = 0;
+    while (bytes.length - at >= HEADER_BYTES) {
+      const view = viewOf(bytes);
+      const length = view.getUint32(at + 4, true);
+      if (length > FRAME_MOST) throw new Error(`a frame of ${length} bytes`);
+      const end = at + HEADER_BYTES + length;
+      if (end > bytes.length) break;
+      frames.push({
+        type: view.getUint32(at, true),
+        payload: bytes.subarray(at + HEADER_BYTES, end),
+      });
+      at = end;
+    }
+    this.#pending = bytes.subarray(at);
+    return frames;
+  }
+
+  #join(chunk: Uint8Array): Uint8Array {
+    if (this.#pending.length === 0) return chunk;
+    const bytes = new Uint8Array(this.#pending.length + chunk.length);
+    bytes.set(this.#pending);
+    bytes.set(chunk, this.#pending.length);
+    return bytes;
+  }
+}

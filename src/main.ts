@@ -1,0 +1,203 @@
+/**
+ * The composition root: puts together what the other rooms make. What serves is loaded only when
+ * it serves, since a local run must start quickly.
+ */
+import { readFileSync } from "node:fs";
+import { freemem, hostname, totalmem } from "node:os";
+import type { ServeConfig } from "./config.ts";
+import { MIB, SERVICE_LIMITS } from "./core/limits.ts";
+import type { Runner } from "./core/runner.ts";
+import type { Listening } from "./http/server.ts";
+import type { TlsFiles } from "./http/tls.ts";
+import { type EnvironmentTree, openEnvironment, packagesOf } from "./sandbox/environments.ts";
+import { type Handover, parseHandover } from "./sandbox/handover.ts";
+import { findInterpreters, guessInterpreters } from "./sandbox/interpreters.ts";
+import { SandboxRunner } from "./sandbox/runner.ts";
+import { selfTest } from "./sandbox/selfTest.ts";
+import { type Plan, planText, runtimeTree, startLocalWarden } from "./sandbox/warden.ts";
+
+export const VERSION = "0.1.0";
+
+function treesOf(environments: readonly EnvironmentTree[]): Plan["trees"] {
+  const runtime = runtimeTree();
+  const named = environments.map(({ directory }) => ({ everywhere: false, path: directory }));
+  return runtime === undefined ? named : [runtime, ...named];
+}
+
+/** Place of the first named tree in the plan; the box counts from 1. */
+function firstNamed(): number {
+  return runtimeTree() === undefined ? 1 : 2;
+}
+
+/**
+ * A runner for one command line: a warden of its own and a single slot.
+ * @throws Error with one sentence for the user.
+ */
+export async function openLocalRunner(options: {
+  readonly environments: Readonly<Record<string, string>>;
+  readonly slots?: number;
+}): Promise<Runner> {
+  const environments = Object.entries(options.environments).map(([name, directory]) =>
+    openEnvironment(name, directory),
+  );
+  const warden = await startLocalWarden({
+    slots: options.slots ?? 1,
+    cpus: 1,
+    memoryBytes: 0,
+    trees: treesOf(environments),
+  });
+  const runner = new SandboxRunner(warden.handover, {
+    cpus: 1,
+    environments,
+    firstEnvironment: firstNamed(),
+    onClose: () => warden.close(),
+  });
+  // Every box checks its own layers; asking each interpreter for its version would take longer
+  // than most jobs.
+  runner.report({ healthy: true });
+  runner.offer({
+    interpreters: guessInterpreters(environments),
+    environments: environments.map(({ name }) => ({ name, interpreters: [], packages: [] })),
+  });
+  return runner;
+}
+
+export async function serveHelp(): Promise<string> {
+  const { describeOptions } = await import("./config.ts");
+  return describeOptions();
+}
+
+/** Memory for jobs when the operator names none: half of the machine, at most what is free. */
+function ramBudgetOf(config: ServeConfig): number {
+  const usual = Math.min(totalmem() / 2, freemem());
+  return Math.floor(config.ramBudgetBytes ?? Math.max(usual, 256 * MIB));
+}
+
+function slotsOf(config: ServeConfig): number {
+  const byMemory = Math.floor(ramBudgetOf(config) / SERVICE_LIMITS.bytesPerSlot);
+  return config.slots ?? Math.max(1, Math.min(byMemory, SERVICE_LIMITS.slotsMost));
+}
+
+async function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<ServeConfig> {
+  const { parseServeOptions } = await import("./config.ts");
+  return parseServeOptions(argv, env);
+}
+
+function environmentsOf(config: ServeConfig): readonly EnvironmentTree[] {
+  return config.environments.map(({ name, directory }) => openEnvironment(name, directory));
+}
+
+/** Checks the options and prints what the warden is to set up. */
+export async function printPlan(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<void> {
+  const config = await readConfig(argv, env);
+  const { listen, tls } = config;
+  const plan: Plan = {
+    slots: slotsOf(config),
+    cpus: config.jobCpus,
+    memoryBytes: ramBudgetOf(config),
+    listen: listen.kind === "unix" ? listen : { host: listen.host ?? "::", port: listen.port },
+    opens:
+      tls === undefined
+        ? []
+        : [
+            { name: "cert", path: tls.certPath },
+            { name: "key", path: tls.keyPath },
+          ],
+    trees: treesOf(environmentsOf(config)),
+  };
+  process.stdout.write(planText(plan));
+}
+
+interface Certificate {
+  readonly files: TlsFiles;
+  /** Printed when the certificate is our own. */
+  readonly fingerprint?: string;
+}
+
+async function certificateOf(handover: Handover): Promise<Certificate> {
+  const cert = handover.descriptors.get("cert");
+  const key = handover.descriptors.get("key");
+  if (cert !== undefined && key !== undefined) {
+    return { files: { cert: readFileSync(cert), key: readFileSync(key) } };
+  }
+  const { selfSignedCertificate } = await import("./http/selfsigned.ts");
+  const own = selfSignedCertificate(hostname(), Date.now());
+  return { files: { cert: own.certPem, key: own.keyPem }, fingerprint: own.fingerprint };
+}
+
+/** Finds out what boxes can do; until then `/health` says no and nothing is run for callers. */
+async function takeStock(
+  runner: SandboxRunner,
+  environments: readonly EnvironmentTree[],
+): Promise<void> {
+  const broken = await selfTest(runner);
+  if (broken !== undefined) {
+    runner.report({ healthy: false, reason: broken });
+    return;
+  }
+  const interpreters = await findInterpreters(runner);
+  const infos = [];
+  for (const tree of environments) {
+    const found = await findInterpreters(runner, tree.name);
+    const own = found.map(({ name, version }) => ({ name, version }));
+    infos.push({ name: tree.name, interpreters: own, packages: packagesOf(tree) });
+  }
+  runner.offer({ interpreters, environments: infos });
+  runner.report({ healthy: true });
+}
+
+function announce(config: ServeConfig, at: Listening, certificate: Certificate | undefined): void {
+  const scheme = config.behindProxy ? "http" : "https";
+  process.stderr.write(`sandrun: listening on ${scheme}://${at.address}\n`);
+  if (certificate?.fingerprint === undefined) return;
+  process.stderr.write(`sandrun: self-signed certificate, SHA-256 ${certificate.fingerprint}\n`);
+}
+
+async function untilStopped(): Promise<void> {
+  const stopped = Promise.withResolvers<void>();
+  for (const signal of ["SIGTERM", "SIGINT"] as const)
+    process.once(signal, () => stopped.resolve());
+  await stopped.promise;
+}
+
+/** Serves until it is told to stop. Started by the warden, as a uid of its own. */
+export async function serve(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<void> {
+  const config = await readConfig(argv, env);
+  const handover = parseHandover(env["SANDRUN_HANDOVER"] ?? "");
+  delete env["SANDRUN_HANDOVER"];
+  const [{ createService }, { listen }, { jsonLog, faultFields }] = await Promise.all([
+    import("./service.ts"),
+    import("./http/server.ts"),
+    import("./http/log.ts"),
+  ]);
+  const log = jsonLog((line) => process.stdout.write(`${line}\n`), Date.now);
+  const environments = environmentsOf(config);
+  const runner = new SandboxRunner(handover, {
+    cpus: config.jobCpus,
+    environments,
+    firstEnvironment: firstNamed(),
+    // The warden's own business.
+    onClose: () => Promise.resolve(),
+  });
+  const service = createService({
+    ...config,
+    runner,
+    log,
+    version: VERSION,
+    ramBudgetBytes: ramBudgetOf(config),
+  });
+  const certificate = config.behindProxy ? undefined : await certificateOf(handover);
+  const fd = handover.descriptors.get("listen");
+  if (fd === undefined) throw new Error("the warden handed over no socket to listen on");
+  const tls = certificate === undefined ? {} : { tls: certificate.files };
+  const listening = await listen({ app: service.app, log, ...tls }, { fd });
+  announce(config, listening, certificate);
+  takeStock(runner, environments).catch((fault: unknown) => {
+    log(faultFields(fault));
+    runner.report({ healthy: false, reason: "the interpreters could not be found out" });
+  });
+  log({ event: "started" });
+  await untilStopped();
+  log({ event: "stopping" });
+  await Promise.all([listening.close(), service.close()]);
+}

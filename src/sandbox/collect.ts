@@ -1,0 +1,205 @@
+/**
+ * The output files of an ended job: listed and read by the collector inside the box, chosen and
+ * bounded here. Names, sizes and counts come from the job and are hostile.
+ */
+import { createHash } from "node:crypto";
+import { SandboxFault } from "../core/errors.ts";
+import { compileGlobs } from "../core/globs.ts";
+import type { InputTree, OutputFile } from "../core/job.ts";
+import { TRANSFER_LIMITS } from "../core/limits.ts";
+import { checkPath } from "../core/paths.ts";
+import type { Outputs } from "../core/runner.ts";
+import { decodeEntry, decodeNumbers, type Entry, encodeFetch, FRAME } from "../core/wire.ts";
+import type { Box } from "./box.ts";
+
+/** The outputs are more than a job may give back: its outcome is `output_limit`. */
+export class OutputLimit extends Error {}
+
+interface Found {
+  readonly path: string;
+  readonly entry: Entry;
+}
+
+/** Undefined for a name that no archive and no URL could carry: such a file is no output. */
+function usablePath(bytes: Uint8Array): string | undefined {
+  try {
+    const path = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+    return checkPath(path) === path ? path : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+async function list(box: Box): Promise<Found[]> {
+  const found: Found[] = [];
+  await box.send(FRAME.list);
+  for (;;) {
+    const frame = await box.next();
+    if (frame.type === FRAME.listed) {
+      // More than the box lists is more than a job may return.
+      if (decodeNumbers(frame.payload)[1] !== 0) throw new OutputLimit();
+      return found;
+    }
+    if (frame.type !== FRAME.entry) throw new SandboxFault("list the outputs");
+    const entry = decodeEntry(frame.payload);
+    const path = usablePath(entry.path);
+    if (path !== undefined) found.push({ path, entry });
+  }
+}
+
+/** Whether the job made or changed a file: inputs got a time with no fraction of a second. */
+function changedSince(input: InputTree): (found: Found) => boolean {
+  const before = new Map(input.files.map((file) => [file.path, file]));
+  const sizes = new Map(input.files.map((file) => [file.path, file.bytes.length]));
+  return ({ path, entry }) => {
+    const file = before.get(path);
+    if (file === undefined) return true;
+    return (
+      entry.sizeBytes !== sizes.get(path) ||
+      entry.mtimeSeconds !== file.mtimeSeconds ||
+      entry.mtimeNanoseconds !== 0
+    );
+  };
+}
+
+async function* fetchContent(box: Box, entry: Entry): AsyncGenerator<Uint8Array> {
+  let left = entry.sizeBytes;
+  await box.send(FRAME.fetch, encodeFetch(entry.path, entry.sizeBytes));
+  for (;;) {
+    const frame = await box.next();
+    if (frame.type === FRAME.contentEnd) {
+      const errno = decodeNumbers(frame.payload)[0] ?? 0;
+      if (errno !== 0 || left !== 0) throw new SandboxFault("read an output", errno);
+      return;
+    }
+    if (frame.type !== FRAME.content) throw new SandboxFault("read an output");
+    left -= frame.payload.length;
+    yield frame.payload;
+  }
+}
+
+/** Reads one file; keeps its bytes when asked to. */
+async function take(box: Box, { path, entry }: Found, keep: boolean) {
+  const hash = createHash("sha256");
+  const kept: Uint8Array[] = [];
+  for await (const piece of fetchContent(box, entry)) {
+    hash.update(piece);
+    if (keep) kept.push(piece.slice());
+  }
+  const file: OutputFile = {
+    path,
+    sizeBytes: entry.sizeBytes,
+    executable: (entry.mode & 0o100) !== 0,
+    mtimeSeconds: entry.mtimeSeconds,
+    sha256: hash.digest("hex"),
+  };
+  return { file, kept };
+}
+
+export const NO_OUTPUTS: Outputs = {
+  files: [],
+  holdsBox: false,
+  totalBytes: 0,
+  read: async function* () {
+    // There is no file to read.
+  },
+  destroy: () => Promise.resolve(),
+};
+
+/** Outputs whose bytes are in our memory. */
+function shelved(contents: Map<OutputFile, Uint8Array[]>, totalBytes: number): Outputs {
+  const files = [...contents.keys()];
+  return {
+    files,
+    totalBytes,
+    holdsBox: false,
+    read: async function* (file) {
+      for (const piece of contents.get(file) ?? []) yield piece.slice();
+    },
+    destroy: () => {
+      for (const pieces of contents.values()) for (const piece of pieces) piece.fill(0);
+      contents.clear();
+      return Promise.resolve();
+    },
+  };
+}
+
+/** Outputs that stay in their box, read from it on demand, one file at a time. */
+function held(
+  box: Box,
+  entries: Map<OutputFile, Entry>,
+  totalBytes: number,
+  release: () => Promise<void>,
+): Outputs {
+  let turn = Promise.resolve();
+  let released: Promise<void> | undefined;
+  return {
+    files: [...entries.keys()],
+    totalBytes,
+    holdsBox: true,
+    read: async function* (file) {
+      const entry = entries.get(file);
+      if (entry === undefined || released !== undefined) throw new SandboxFault("the box is gone");
+      const before = turn;
+      const mine = Promise.withResolvers<void>();
+      turn = mine.promise;
+      await before;
+      let whole = false;
+      try {
+        yield* copies(fetchContent(box, entry));
+        whole = true;
+      } finally {
+        mine.resolve();
+        // Frames of a reading that was given up would be taken for the next one's.
+        if (!whole) await skipRest(box);
+      }
+    },
+    destroy: () => {
+      released ??= release();
+      return released;
+    },
+  };
+}
+
+async function* copies(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  for await (const piece of pieces) yield piece.slice();
+}
+
+async function skipRest(box: Box): Promise<void> {
+  for (;;) {
+    const frame = await box.next().catch(() => undefined);
+    if (frame === undefined || frame.type === FRAME.contentEnd) return;
+  }
+}
+
+/**
+ * Chooses and reads the outputs of a job whose processes are all dead.
+ * Up to the shelf's size they are taken into memory and the box is released; larger ones keep
+ * it until they are destroyed.
+ * @throws OutputLimit when there is more than a job may give back.
+ */
+export async function collect(
+  box: Box,
+  input: InputTree,
+  globs: readonly string[] | undefined,
+  release: () => Promise<void>,
+): Promise<Outputs> {
+  const isOutput = globs === undefined ? undefined : compileGlobs(globs);
+  const isChanged = changedSince(input);
+  const found = (await list(box)).filter((file) => isOutput?.(file.path) ?? isChanged(file));
+  const totalBytes = found.reduce((sum, { entry }) => sum + entry.sizeBytes, 0);
+  if (totalBytes > TRANSFER_LIMITS.outputBytes) throw new OutputLimit();
+  if (found.length > TRANSFER_LIMITS.outputFiles) throw new OutputLimit();
+  found.sort((one, other) => (one.path < other.path ? -1 : 1));
+  const keep = totalBytes <= TRANSFER_LIMITS.shelfBytes;
+  const contents = new Map<OutputFile, Uint8Array[]>();
+  const entries = new Map<OutputFile, Entry>();
+  for (const one of found) {
+    const { file, kept } = await take(box, one, keep);
+    contents.set(file, kept);
+    entries.set(file, one.entry);
+  }
+  if (!keep) return held(box, entries, totalBytes, release);
+  await release();
+  return shelved(contents, totalBytes);
+}

@@ -1,0 +1,103 @@
+/**
+ * The limit and accounting files of a slot's `job` group. The warden makes the group and puts
+ * processes into it; here its limits are set and its counters are read. Small files of the
+ * kernel's, read in microseconds: synchronous on purpose, so that a limit is in force before the
+ * next line runs.
+ */
+import { readFileSync, writeFileSync } from "node:fs";
+import { SandboxFault } from "../core/errors.ts";
+import type { CgroupPlaces } from "./handover.ts";
+
+export interface JobLimits {
+  readonly memoryBytes: number;
+  readonly cpus: number;
+}
+
+export interface Counters {
+  readonly cpuMs: number;
+  readonly memoryPeakBytes: number;
+  /** Processes that the kernel killed for want of memory. */
+  readonly oomKills: number;
+}
+
+const PERIOD_US = 100_000;
+
+export class Groups {
+  readonly #places: CgroupPlaces;
+
+  constructor(places: CgroupPlaces) {
+    this.#places = places;
+  }
+
+  #file(controller: "memory" | "pids" | "cpu" | "cpuacct", slot: number, name: string): string {
+    return `${this.#places[controller]}/slot-${slot}/job/${name}`;
+  }
+
+  /**
+   * Sets the limits and reads them back: a job never starts under a limit that did not take.
+   * @throws SandboxFault naming the file.
+   */
+  limit(slot: number, limits: JobLimits): void {
+    const quotaUs = Math.round(limits.cpus * PERIOD_US);
+    if (this.#places.version === 2) {
+      this.#set(this.#file("memory", slot, "memory.max"), `${limits.memoryBytes}`);
+      this.#set(this.#file("cpu", slot, "cpu.max"), `${quotaUs} ${PERIOD_US}`);
+      return;
+    }
+    this.#limitMemoryV1(slot, limits.memoryBytes);
+    this.#set(this.#file("cpu", slot, "cpu.cfs_quota_us"), `${quotaUs}`);
+  }
+
+  /** On v1 memory must never be above memory + swap, whichever way the limit moves. */
+  #limitMemoryV1(slot: number, bytes: number): void {
+    const memory = this.#file("memory", slot, "memory.limit_in_bytes");
+    const withSwap = this.#file("memory", slot, "memory.memsw.limit_in_bytes");
+    const order = bytes > Number(this.#read(memory)) ? [withSwap, memory] : [memory, withSwap];
+    for (const file of order) this.#set(file, `${bytes}`);
+  }
+
+  counters(slot: number): Counters {
+    if (this.#places.version === 2) {
+      return {
+        cpuMs: this.#field(this.#file("cpu", slot, "cpu.stat"), "usage_usec") / 1000,
+        memoryPeakBytes: Number(this.#read(this.#file("memory", slot, "memory.peak"))),
+        oomKills: this.#field(this.#file("memory", slot, "memory.events"), "oom_kill"),
+      };
+    }
+    const peak = this.#file("memory", slot, "memory.max_usage_in_bytes");
+    return {
+      cpuMs: Number(this.#read(this.#file("cpuacct", slot, "cpuacct.usage"))) / 1e6,
+      memoryPeakBytes: Number(this.#read(peak)),
+      oomKills: this.#field(this.#file("memory", slot, "memory.oom_control"), "oom_kill"),
+    };
+  }
+
+  #read(file: string): string {
+    try {
+      return readFileSync(file, "utf8").trim();
+    } catch (cause) {
+      throw new SandboxFault(`read ${nameOf(file)} of a job`, 0, { cause });
+    }
+  }
+
+  #set(file: string, value: string): void {
+    try {
+      writeFileSync(file, value);
+    } catch (cause) {
+      throw new SandboxFault(`set ${nameOf(file)} of a job`, 0, { cause });
+    }
+    if (this.#read(file) !== value) throw new SandboxFault(`${nameOf(file)} of a job did not hold`);
+  }
+
+  #field(file: string, name: string): number {
+    for (const line of this.#read(file).split("\n")) {
+      const [key, value] = line.split(" ");
+      if (key === name) return Number(value);
+    }
+    throw new SandboxFault(`find ${name} in ${nameOf(file)}`);
+  }
+}
+
+function nameOf(file: string): string {
+  return file.slice(file.lastIndexOf("/") + 1);
+}

@@ -1,0 +1,111 @@
+/**
+ * Which interpreters a box has, and in which version: found by asking them inside a box, so
+ * that what is told is what a job gets.
+ */
+import { existsSync } from "node:fs";
+import type { Manifest } from "../core/manifest.ts";
+import { LANGUAGES, type Language } from "../core/languages.ts";
+import { JOB_LIMITS } from "../core/limits.ts";
+import type { InterpreterInfo, Runner } from "../core/runner.ts";
+
+const MARK = "@@@";
+/** A Java machine and a Go tool chain start slowly on a busy machine. */
+const TIMEOUT_SECONDS = 120;
+
+function quote(word: string): string {
+  return `'${word.replaceAll("'", `'\\''`)}'`;
+}
+
+function question(language: Language): string {
+  const call = [language.program, ...language.versionArguments].map(quote).join(" ");
+  return `if command -v ${quote(language.program)} >/dev/null; then echo '${MARK}${language.name}'; ${call} 2>&1 </dev/null | head -c 1000; echo; fi`;
+}
+
+/** A job of our own, for a question to a box. */
+export function scriptManifest(environment: string | undefined): Manifest {
+  return {
+    entrypoint: "question",
+    interpreter: "sh",
+    args: [],
+    env: {},
+    stdin: new Uint8Array(0),
+    outputs: [],
+    timeoutSeconds: TIMEOUT_SECONDS,
+    memoryMb: JOB_LIMITS.memoryMb.usual,
+    cpuSeconds: undefined,
+    environment,
+    nonce: undefined,
+  };
+}
+
+/**
+ * Runs a shell script in a box.
+ * @returns what it printed.
+ * @throws Error when it did not run to its end.
+ */
+export async function askBox(
+  runner: Runner,
+  script: string,
+  environment?: string,
+): Promise<string> {
+  const printed: Uint8Array[] = [];
+  const bytes = new TextEncoder().encode(script);
+  const finished = await runner.run(
+    {
+      manifest: scriptManifest(environment),
+      input: {
+        directories: [],
+        files: [{ path: "question", executable: false, mtimeSeconds: 0, bytes }],
+      },
+      mergeStreams: true,
+    },
+    { onStarted: () => undefined, onPrinted: (chunk) => printed.push(chunk.bytes) },
+    new AbortController().signal,
+  );
+  await finished.outputs.destroy();
+  const { outcome } = finished;
+  if (outcome.kind === "sandbox_error") throw new Error(`the sandbox failed: ${outcome.step}`);
+  if (outcome.kind !== "exited") throw new Error(`a question to a box ended as ${outcome.kind}`);
+  return Buffer.concat(printed).toString("utf8");
+}
+
+function answerFor(language: Language, printed: string): InterpreterInfo | undefined {
+  const start = printed.indexOf(`${MARK}${language.name}\n`);
+  if (start === -1) return undefined;
+  const text = printed.slice(start + MARK.length + language.name.length + 1);
+  const end = text.indexOf(MARK);
+  const version = language.version(end === -1 ? text : text.slice(0, end));
+  // Something of that name that does not work here is not offered.
+  if (version === undefined) return undefined;
+  const { name, aliases, extensions } = language;
+  return { name, aliases, extensions, version };
+}
+
+export async function findInterpreters(
+  runner: Runner,
+  environment?: string,
+): Promise<readonly InterpreterInfo[]> {
+  const printed = await askBox(runner, LANGUAGES.map(question).join("\n"), environment);
+  return LANGUAGES.map((language) => answerFor(language, printed)).filter(
+    (info) => info !== undefined,
+  );
+}
+
+/**
+ * Which interpreters a box should have, judged from outside by what stands where a box would
+ * look; the versions are not known. For a single local run, where asking would take too long.
+ */
+export function guessInterpreters(
+  environments: readonly { readonly directory: string }[],
+): readonly InterpreterInfo[] {
+  const places = [
+    "/usr/bin",
+    "/usr/sbin",
+    ...environments.map(({ directory }) => `${directory}/bin`),
+  ];
+  const isHere = (program: string) => places.some((place) => existsSync(`${place}/${program}`));
+  // node is always there: a box gets this program's own.
+  return LANGUAGES.filter(({ name, program }) => name === "node" || isHere(program)).map(
+    ({ name, aliases, extensions }) => ({ name, aliases, extensions, version: "unknown" }),
+  );
+}

@@ -1,0 +1,215 @@
+/**
+ * One job in one box, from the slot to its outcome.
+ *
+ * The box enforces the wall-clock limit and relays; the CPU limit and stopping from outside are
+ * decided here. Whatever is decided, the box is asked to kill and answers EXITED when every
+ * process is dead; one that does not answer in time is destroyed. The first cause wins.
+ */
+import { constants } from "node:os";
+import { SandboxFault } from "../core/errors.ts";
+import type { Outcome, PrintedChunk, StopCause, Usage } from "../core/job.ts";
+import { findLanguage } from "../core/languages.ts";
+import { TRANSFER_LIMITS } from "../core/limits.ts";
+import type { JobSpec, RunEvents } from "../core/runner.ts";
+import {
+  decodeExited,
+  decodeNumbers,
+  decodePrinted,
+  type Exited,
+  encodeStart,
+  FRAME,
+} from "../core/wire.ts";
+import type { Box } from "./box.ts";
+import { boxEnv } from "./boxEnv.ts";
+import type { Counters, Groups } from "./groups.ts";
+
+/** How often the CPU limit is looked at. */
+const CPU_SAMPLE_MS = 50;
+/** How long files may take into the box. */
+const INPUT_MS = 60_000;
+/** How long after a kill or the deadline the box may take to say that all are dead. */
+const DEATH_MS = 10_000;
+
+export interface Ended {
+  readonly outcome: Outcome;
+  readonly usage: Usage;
+  readonly droppedBytes: { readonly stdout: number; readonly stderr: number };
+}
+
+type OwnCause = StopCause | "cpu_limit";
+
+export interface Place {
+  readonly box: Box;
+  readonly groups: Groups;
+  readonly slot: number;
+  readonly cpus: number;
+}
+
+function signalName(number: number): string {
+  const found = Object.entries(constants.signals).find(([, value]) => value === number);
+  return found?.[0] ?? `SIG${number}`;
+}
+
+function outcomeOf(exited: Exited, ownCause: OwnCause | undefined, counters: Counters): Outcome {
+  if (exited.cause === "wall") return { kind: "timed_out" };
+  if (exited.cause === "killed") return { kind: ownCause ?? "cancelled" };
+  const killed = exited.signal === constants.signals.SIGKILL;
+  if (exited.cause === "oom" || (killed && counters.oomKills > 0)) return { kind: "out_of_memory" };
+  if (exited.signal !== 0) return { kind: "signalled", signal: signalName(exited.signal) };
+  return { kind: "exited", exitCode: exited.exitCode };
+}
+
+/** Sends stdin as the box grants room for it, then its end. */
+class Feeder {
+  readonly #box: Box;
+  readonly #bytes: Uint8Array;
+  #at = 0;
+  #ended = false;
+
+  constructor(box: Box, bytes: Uint8Array) {
+    this.#box = box;
+    this.#bytes = bytes;
+  }
+
+  async grant(bytes: number): Promise<void> {
+    if (this.#ended) return;
+    const piece = this.#bytes.subarray(this.#at, this.#at + bytes);
+    this.#at += piece.length;
+    this.#ended = this.#at === this.#bytes.length;
+    if (piece.length > 0) await this.#box.send(FRAME.stdin, piece);
+    if (this.#ended) await this.#box.send(FRAME.stdinEnd);
+  }
+}
+
+/** Asks the box to kill for the first reason that comes, and destroys it when it does not. */
+class Stopper {
+  readonly #place: Place;
+  readonly #timers: NodeJS.Timeout[] = [];
+  cause: OwnCause | undefined;
+
+  constructor(place: Place) {
+    this.#place = place;
+  }
+
+  stop(cause: OwnCause): void {
+    if (this.cause !== undefined) return;
+    this.cause = cause;
+    void this.#place.box.send(FRAME.kill);
+    this.destroyAfter(DEATH_MS);
+  }
+
+  destroyAfter(milliseconds: number): void {
+    this.#timers.push(setTimeout(() => void this.#place.box.destroy(), milliseconds));
+  }
+
+  watchCpu(limitMs: number): void {
+    const { groups, slot } = this.#place;
+    const sample = () => {
+      if (groups.counters(slot).cpuMs >= limitMs) this.stop("cpu_limit");
+    };
+    this.#timers.push(setInterval(sample, CPU_SAMPLE_MS));
+  }
+
+  clear(): void {
+    for (const timer of this.#timers) clearTimeout(timer);
+    this.#timers.length = 0;
+  }
+}
+
+function startOf(spec: JobSpec, cpus: number): Uint8Array {
+  const { manifest } = spec;
+  const language = findLanguage(manifest.interpreter);
+  if (language === undefined) throw new SandboxFault("find the interpreter");
+  return encodeStart({
+    mergeStreams: spec.mergeStreams,
+    wallMs: Math.ceil(manifest.timeoutSeconds * 1000),
+    printedBytes: TRANSFER_LIMITS.printedBytes,
+    memoryBytes: manifest.memoryMb * 1024 * 1024,
+    cpus: Math.ceil(cpus),
+    argv: language.command(manifest.entrypoint, manifest.args),
+    env: boxEnv(manifest.environment !== undefined, Math.ceil(cpus), manifest.env),
+  });
+}
+
+/** Reads what the box tells until the job has ended. */
+async function follow(
+  place: Place,
+  spec: JobSpec,
+  events: RunEvents,
+  stopper: Stopper,
+): Promise<Exited> {
+  const feeder = new Feeder(place.box, spec.manifest.stdin);
+  let started = false;
+  for (;;) {
+    const frame = await place.box.next();
+    if (frame.type === FRAME.printed) {
+      const chunk: PrintedChunk = decodePrinted(frame.payload);
+      events.onPrinted(chunk);
+    } else if (frame.type === FRAME.stdinCredit) {
+      void feeder.grant(decodeNumbers(frame.payload)[0] ?? 0);
+    } else if (frame.type === FRAME.started) {
+      started = true;
+      stopper.clear();
+      stopper.destroyAfter(spec.manifest.timeoutSeconds * 1000 + DEATH_MS);
+      if (spec.manifest.cpuSeconds !== undefined) stopper.watchCpu(spec.manifest.cpuSeconds * 1000);
+      events.onStarted();
+    } else if (frame.type === FRAME.exited) {
+      const exited = decodeExited(frame.payload);
+      // Out of memory while its files were unpacked is the job's own end; a death is ours.
+      if (
+        !started &&
+        exited.cause === "itself" &&
+        place.groups.counters(place.slot).oomKills === 0
+      ) {
+        throw new SandboxFault("start the program");
+      }
+      return exited;
+    } else throw new SandboxFault("understand the box");
+  }
+}
+
+/**
+ * Runs the job in a box that is ready, until every process of it is dead.
+ * @throws SandboxFault when the sandbox failed.
+ */
+export async function runInBox(
+  place: Place,
+  spec: JobSpec,
+  events: RunEvents,
+  signal: AbortSignal,
+): Promise<Ended> {
+  const { box, groups, slot } = place;
+  const stopper = new Stopper(place);
+  const onAbort = () => stopper.stop(signal.reason === "evicted" ? "evicted" : "cancelled");
+  const start = startOf(spec, place.cpus);
+  groups.limit(slot, { memoryBytes: spec.manifest.memoryMb * 1024 * 1024, cpus: place.cpus });
+  if (signal.aborted) onAbort();
+  else signal.addEventListener("abort", onAbort, { once: true });
+  try {
+    stopper.destroyAfter(INPUT_MS);
+    void box.sendInput(spec.input).then(() => box.send(FRAME.start, start));
+    const exited = await follow(place, spec, events, stopper);
+    const counters = groups.counters(slot);
+    return {
+      outcome: outcomeOf(exited, stopper.cause, counters),
+      usage: {
+        cpuMs: counters.cpuMs,
+        memoryPeakBytes: counters.memoryPeakBytes,
+        wallMs: exited.wallMs,
+      },
+      droppedBytes: { stdout: exited.droppedStdout, stderr: exited.droppedStderr },
+    };
+  } catch (fault) {
+    // A box that was stopped while its files came in refuses the rest; the cause is ours.
+    if (stopper.cause === undefined) throw fault;
+    const { cpuMs, memoryPeakBytes } = groups.counters(slot);
+    return {
+      outcome: { kind: stopper.cause },
+      usage: { cpuMs, memoryPeakBytes, wallMs: 0 },
+      droppedBytes: { stdout: 0, stderr: 0 },
+    };
+  } finally {
+    stopper.clear();
+    signal.removeEventListener("abort", onAbort);
+  }
+}

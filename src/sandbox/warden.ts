@@ -1,0 +1,96 @@
+/** The warden's plan, and a warden of one's own for a command line. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { dirname } from "node:path";
+import { fileURLToPath } from "node:url";
+import { BOX_LIMITS, JOB_LIMITS, MIB } from "../core/limits.ts";
+import { type Handover, parseHandover } from "./handover.ts";
+
+/** What the warden is to set up; the lines are described in native/plan.h. */
+export interface Plan {
+  readonly slots: number;
+  /** Cores a job gets; may be a fraction. */
+  readonly cpus: number;
+  /** Of all boxes together; 0 = no ceiling of our own. */
+  readonly memoryBytes: number;
+  readonly listen?: { readonly host: string; readonly port: number } | { readonly path: string };
+  /** Files that the service may read, by the name under which it gets them. */
+  readonly opens?: readonly { readonly name: string; readonly path: string }[];
+  readonly trees: readonly { readonly everywhere: boolean; readonly path: string }[];
+}
+
+/** @throws Error for a path that a line cannot carry. */
+export function planText(plan: Plan): string {
+  const { listen } = plan;
+  const lines = [
+    `slots ${plan.slots}`,
+    `processes ${BOX_LIMITS.processes}`,
+    `cpu-percent ${Math.round(plan.cpus * 100)}`,
+    `memory ${plan.memoryBytes}`,
+    `job-memory ${JOB_LIMITS.memoryMb.usual * MIB}`,
+    `box-memory ${BOX_LIMITS.ownMemoryBytes}`,
+  ];
+  if (listen !== undefined) {
+    lines.push(
+      "path" in listen ? `listen unix ${listen.path}` : `listen tcp ${listen.host} ${listen.port}`,
+    );
+  }
+  for (const { name, path } of plan.opens ?? []) lines.push(`open ${name} ${path}`);
+  for (const { everywhere, path } of plan.trees) {
+    lines.push(`tree ${everywhere ? "everywhere" : "named"} ${path}`);
+  }
+  if (lines.some((line) => line.includes("\n"))) throw new Error("a path has a line break in it");
+  return `${lines.join("\n")}\nend\n`;
+}
+
+/**
+ * The tree that brings node into boxes: where this program's own runtime lies, unless that is
+ * part of /usr and so in every box already.
+ */
+export function runtimeTree(): { readonly everywhere: true; readonly path: string } | undefined {
+  const path = dirname(dirname(process.execPath));
+  return path === "/usr" ? undefined : { everywhere: true, path };
+}
+
+/** The native program of this checkout. */
+export function nativeProgram(): string {
+  return fileURLToPath(new URL("../../native/build/sandrun-native", import.meta.url));
+}
+
+async function readHandover(child: ChildProcess): Promise<string> {
+  let text = "";
+  for await (const chunk of child.stdout ?? []) {
+    text += String(chunk);
+    if (text.endsWith("\nend\n")) return text;
+  }
+  // The warden has said on stderr what failed.
+  throw new Error("the sandbox could not be set up");
+}
+
+export interface LocalWarden {
+  readonly handover: Handover;
+  /** Ends the warden and with it every box; resolves when nothing is left on the host. */
+  close(): Promise<void>;
+}
+
+/**
+ * Starts a warden that lives as long as this process.
+ * @throws Error when it could not set up; it has said why on standard error.
+ */
+export async function startLocalWarden(plan: Plan): Promise<LocalWarden> {
+  const child = spawn(nativeProgram(), ["local"], { stdio: ["pipe", "pipe", "inherit"] });
+  const exited = once(child, "exit");
+  child.stdin.on("error", () => undefined);
+  child.stdin.write(planText(plan));
+  const handover = parseHandover(await readHandover(child));
+  // It must not keep this process alive; the end of its standard input ends it.
+  child.unref();
+  return {
+    handover,
+    close: async () => {
+      child.ref();
+      child.stdin.end();
+      await exited;
+    },
+  };
+}
