@@ -4,8 +4,6 @@ import type { Runner } from "../core/runner.ts";
 export interface LocalRunnerOptions {
   /** Prepared trees by name; the value is a directory on this machine. */
   readonly environments: Readonly<Record<string, string>>;
-  /** Memory of the largest job that will run. */
-  readonly memoryMb: number;
 }
 
 export interface Backend {

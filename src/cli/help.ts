@@ -87,10 +87,16 @@ Exit status: the program's own; 128 + N when signal N killed it; 124 timed out (
 137 out of memory; 130 cancelled; 125 refused, or the sandbox failed.
 `;
 
+const SERVE_USAGE = `sandrun serve [OPTIONS]
+
+Serves the HTTP API over TLS. Each option is also a variable: --max-running is SANDRUN_MAX_RUNNING.
+
+`;
+
 /** @throws UsageError for a command that does not exist */
 export async function helpText(topic: string | undefined, io: Io): Promise<string> {
   if (topic === undefined) return OVERVIEW;
-  if (topic === "serve") return (await io.loadBackend()).serveHelp();
+  if (topic === "serve") return `${SERVE_USAGE}${await (await io.loadBackend()).serveHelp()}`;
   const page = PAGES.get(topic);
   if (page === undefined) throw new UsageError(`there is no command ${topic}; see sandrun --help`);
   return `${page.usage}\n\n${page.about}\n\n${optionLines(page.options)}`;

@@ -1,6 +1,6 @@
 /** A job in a box on this machine, without a server. */
 import type { PrintedChunk } from "../core/job.ts";
-import { JOB_LIMITS, MIB, TRANSFER_LIMITS } from "../core/limits.ts";
+import { MIB, TRANSFER_LIMITS } from "../core/limits.ts";
 import { parseManifest, resolveManifest } from "../core/manifest.ts";
 import type { Finished, JobSpec, Runner } from "../core/runner.ts";
 import type { Backend } from "./backend.ts";
@@ -32,7 +32,6 @@ export async function runLocally(
   const request = { ...asked, stdin: prepared.stdin ?? asked.stdin };
   const runner = await backend.openLocalRunner({
     environments: name === undefined || directory === undefined ? {} : { [name]: directory },
-    memoryMb: request.memoryMb ?? JOB_LIMITS.memoryMb.usual,
   });
   try {
     const spec: JobSpec = {

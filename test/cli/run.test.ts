@@ -74,7 +74,7 @@ test("options become the manifest", async (t) => {
   assert.deepEqual({ ...manifest?.env }, { A: "b=c", SECRET: "s" });
   assert.deepEqual(manifest?.outputs, ["results/", "*.png"]);
   assert.equal(manifest?.environment, "sci");
-  assert.deepEqual(ran.opened, [{ environments: { sci: dir }, memoryMb: 1024 }]);
+  assert.deepEqual(ran.opened, [{ environments: { sci: dir } }]);
 });
 
 test("nothing of the caller's environment reaches the job unasked", async (t) => {

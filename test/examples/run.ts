@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 
-export const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 
 export interface Ran {
   readonly status: number | null;
@@ -13,7 +13,7 @@ export interface Ran {
 /** `./sandrun ARGS` in the checkout, with `stdin` piped in. */
 export async function sandrun(args: readonly string[], stdin = ""): Promise<Ran> {
   const { SANDRUN_SERVER: _server, ...env } = process.env;
-  const child = spawn("./sandrun", args, { cwd: ROOT, env });
+  const child = spawn(`${ROOT}sandrun`, args, { cwd: ROOT, env });
   // A program that ends without reading closes the pipe; that is its right.
   child.stdin.on("error", () => undefined);
   child.stdin.end(stdin);
