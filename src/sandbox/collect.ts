@@ -47,18 +47,29 @@ async function list(box: Box): Promise<Found[]> {
   }
 }
 
-/** Whether the job made or changed a file: inputs got a time with no fraction of a second. */
-function changedSince(input: InputTree): (found: Found) => boolean {
-  const before = new Map(input.files.map((file) => [file.path, file]));
-  const sizes = new Map(input.files.map((file) => [file.path, file.bytes.length]));
+/** Chooses the outputs among the files that a job left. */
+export type Chooser = (file: Found) => boolean;
+
+/**
+ * By the manifest's globs, or else every file that the job made or changed: inputs got a time
+ * with no fraction of a second. Made before the job starts, since the input is overwritten then.
+ */
+export function chooserFor(input: InputTree, globs: readonly string[] | undefined): Chooser {
+  if (globs !== undefined) {
+    const matches = compileGlobs(globs);
+    return ({ path }) => matches(path);
+  }
+  const before = new Map(
+    input.files.map(({ path, mtimeSeconds, bytes }) => [
+      path,
+      { mtimeSeconds, sizeBytes: bytes.length },
+    ]),
+  );
   return ({ path, entry }) => {
     const file = before.get(path);
     if (file === undefined) return true;
-    return (
-      entry.sizeBytes !== sizes.get(path) ||
-      entry.mtimeSeconds !== file.mtimeSeconds ||
-      entry.mtimeNanoseconds !== 0
-    );
+    const sameTime = entry.mtimeSeconds === file.mtimeSeconds && entry.mtimeNanoseconds === 0;
+    return !sameTime || entry.sizeBytes !== file.sizeBytes;
   };
 }
 
@@ -180,13 +191,10 @@ async function skipRest(box: Box): Promise<void> {
  */
 export async function collect(
   box: Box,
-  input: InputTree,
-  globs: readonly string[] | undefined,
+  isOutput: Chooser,
   release: () => Promise<void>,
 ): Promise<Outputs> {
-  const isOutput = globs === undefined ? undefined : compileGlobs(globs);
-  const isChanged = changedSince(input);
-  const found = (await list(box)).filter((file) => isOutput?.(file.path) ?? isChanged(file));
+  const found = (await list(box)).filter(isOutput);
   const totalBytes = found.reduce((sum, { entry }) => sum + entry.sizeBytes, 0);
   if (totalBytes > TRANSFER_LIMITS.outputBytes) throw new OutputLimit();
   if (found.length > TRANSFER_LIMITS.outputFiles) throw new OutputLimit();

@@ -13,7 +13,7 @@ import type {
   RunnerHealth,
 } from "../core/runner.ts";
 import { Box } from "./box.ts";
-import { collect, NO_OUTPUTS, OutputLimit } from "./collect.ts";
+import { type Chooser, chooserFor, collect, NO_OUTPUTS, OutputLimit } from "./collect.ts";
 import type { EnvironmentTree } from "./environments.ts";
 import { Groups } from "./groups.ts";
 import type { Handover } from "./handover.ts";
@@ -135,6 +135,7 @@ export class SandboxRunner implements Runner {
       await box.destroy();
       this.#slots.release(slot);
     };
+    const isOutput = chooserFor(spec.input, spec.manifest.outputs);
     let ended: Ended;
     try {
       const place = { box, slot, groups: this.#groups, cpus: this.#options.cpus };
@@ -143,10 +144,10 @@ export class SandboxRunner implements Runner {
       await release();
       return { ...this.#unrun({ kind: "sandbox_error", step: faultOf(error).step }), isolation };
     }
-    return { isolation, ...(await this.#collectFrom(box, spec, ended, release)) };
+    return { isolation, ...(await this.#collectFrom(box, isOutput, ended, release)) };
   }
 
-  async #collectFrom(box: Box, spec: JobSpec, ended: Ended, release: () => Promise<void>) {
+  async #collectFrom(box: Box, isOutput: Chooser, ended: Ended, release: () => Promise<void>) {
     const { outcome } = ended;
     // The files of a failed job go at once.
     if (outcome.kind !== "exited" || outcome.exitCode !== 0) {
@@ -154,7 +155,7 @@ export class SandboxRunner implements Runner {
       return { ...ended, outputs: NO_OUTPUTS };
     }
     try {
-      const outputs: Outputs = await collect(box, spec.input, spec.manifest.outputs, release);
+      const outputs: Outputs = await collect(box, isOutput, release);
       return { ...ended, outputs };
     } catch (error) {
       await release();
