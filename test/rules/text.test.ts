@@ -91,31 +91,6 @@ test("links in the docs lead somewhere", () => {
   assert.deepEqual(pages.flatMap(brokenLinks), []);
 });
 
-/** Commands of ours in the fenced blocks of a page, without their comments. */
-function commandsIn(page: Source): string[] {
-  const fences = [...page.text.matchAll(/^```(?:sh|bash|console)\n([\s\S]*?)^```/gm)];
-  return fences
-    .flatMap(([, body = ""]) => body.replaceAll("\\\n", " ").split("\n"))
-    .filter((line) => /(^|\| *|sudo )(\.\/)?sandrun\b|^npm\b|^curl\b/.test(line))
-    .map((line) =>
-      line
-        .replace(/\s+#.*$/, "")
-        .replace(/\s+/g, " ")
-        .trim(),
-    );
-}
-
-test("every command that README shows is run by a test", () => {
-  const commands = commandsIn(read("README.md"));
-  assert.ok(commands.length > 5, "the rule reads commands at all");
-  const tests = sources(/^test\/.*\.ts$|^\.ci\/run$/).map((source) => source.text);
-  const untested = commands.filter((command) => {
-    // A test names the command it stands for in its title or a comment: `README: <command>`.
-    return !tests.some((source) => source.includes(`README: ${command}`));
-  });
-  assert.deepEqual(untested, []);
-});
-
 test("JSON examples in the docs are JSON", () => {
   for (const page of pages) {
     for (const [, body = ""] of page.text.matchAll(/^```json\n([\s\S]*?)^```/gm)) {
