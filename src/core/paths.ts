@@ -76,7 +76,6 @@ function faultOfWhole(raw: string): string | undefined {
   // Some systems read it as a separator, so `..\x` climbs there and is a plain name here.
   if (raw.includes("\\")) return "it has a backslash";
   if (raw.startsWith("/")) return "it is absolute";
-  if (/^[A-Za-z]:/.test(raw)) return "it begins with a drive letter";
   if (utf8Length(raw) > TRANSFER_LIMITS.pathBytes) {
     return `it is longer than ${TRANSFER_LIMITS.pathBytes} bytes`;
   }
@@ -84,6 +83,8 @@ function faultOfWhole(raw: string): string | undefined {
 }
 
 function faultOfSegments(segments: readonly string[]): string | undefined {
+  // Looked for after `./` is gone, so that what was accepted once is always accepted again.
+  if (/^[A-Za-z]:/.test(segments[0] ?? "")) return "it begins with a drive letter";
   if (segments.includes("..")) return "it climbs with '..'";
   if (segments.length > TRANSFER_LIMITS.pathDepth) {
     return `it is deeper than ${TRANSFER_LIMITS.pathDepth} levels`;
