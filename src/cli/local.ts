@@ -1,5 +1,5 @@
 /** A job in a box on this machine, without a server. */
-import type { PrintedChunk } from "../core/job.ts";
+import type { Outcome, PrintedChunk } from "../core/job.ts";
 import { MIB, TRANSFER_LIMITS } from "../core/limits.ts";
 import { parseManifest, resolveManifest } from "../core/manifest.ts";
 import type { Finished, JobSpec, Runner } from "../core/runner.ts";
@@ -87,7 +87,7 @@ async function report(
     await put(io.stdout, `${JSON.stringify(await localResult(finished, printed))}\n`);
   else await reportEnd(finished, spec, io);
   const { files } = finished.outputs;
-  const status = exitStatus(finished.outcome);
+  const status = statusOf(finished.outcome, io);
   if (wanted.destination === undefined) {
     if (!wanted.json) await mentionFiles(files.length, io);
     return status;
@@ -109,5 +109,13 @@ async function reportEnd(finished: Finished, spec: JobSpec, io: Io): Promise<voi
     await tell(io, `${stream} was cut after ${kept} MB of output; ${dropped} bytes were dropped`);
   }
   const sentence = endSentence(finished.outcome, spec.manifest);
-  if (sentence !== undefined) await tell(io, sentence);
+  // After a closed pipe (`| head`) there is nothing to say: the reader had enough.
+  if (sentence !== undefined && io.interrupted.reason !== EXIT.brokenPipe) await tell(io, sentence);
+}
+
+/** A job that we cancelled ends with the reason why we did. */
+function statusOf(outcome: Outcome, io: Io): number {
+  const { aborted, reason } = io.interrupted;
+  if (outcome.kind === "cancelled" && aborted && typeof reason === "number") return reason;
+  return exitStatus(outcome);
 }

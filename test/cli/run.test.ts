@@ -219,6 +219,19 @@ test("Ctrl-C cancels the job and exits with 130", async (t) => {
   assert.equal(ran.closed, 1);
 });
 
+test("a reader that went away ends the job without a word", async (t) => {
+  const dir = await scratch(t);
+  await writeFile(join(dir, "a.py"), "");
+  const interrupt = new AbortController();
+  const ran = await sandrun([join(dir, "a.py")], {
+    interrupt,
+    script: { endless: true },
+    onStarted: () => interrupt.abort(141),
+  });
+  assert.equal(ran.status, 141);
+  assert.equal(ran.stderr, "");
+});
+
 test("Ctrl-C while standard input is still open ends at once", async (t) => {
   const dir = await scratch(t);
   await writeFile(join(dir, "a.py"), "");

@@ -5,11 +5,11 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { existsSync, readFileSync, symlinkSync } from "node:fs";
-import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { scratch } from "../cli/files.ts";
+import { startService } from "./service.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 
@@ -96,42 +96,9 @@ for (const command of local) {
   });
 }
 
-async function freePort(): Promise<string> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return String(port);
-}
-
-/** Starts the service as README says, on another port; resolves when it says that it listens. */
-async function startService(t: TestContext, port: string): Promise<void> {
-  const [, ...words] = serve.replace("8443", port).replace("sudo ", "").split(" ");
-  const child = spawn(join(ROOT, "sandrun"), words, { stdio: ["ignore", "ignore", "pipe"] });
-  const ended = new Promise((resolve) => child.on("close", resolve));
-  t.after(async () => {
-    child.kill("SIGTERM");
-    await ended;
-  });
-  let said = "";
-  for await (const chunk of child.stderr) {
-    said += String(chunk);
-    if (said.includes("self-signed certificate, SHA-256 ")) break;
-  }
-  assert.match(said, new RegExp(`listening on https://.*:${port}`));
-}
-
-/** Boxes are tried out first; until that is done the service says that it is not ready. */
-async function untilHealthy(port: string): Promise<void> {
-  const ask = `curl -sk --retry 50 --retry-all-errors --retry-delay 0 --fail https://localhost:${port}/health`;
-  const ran = await shell(ask, ROOT);
-  assert.match(ran.stdout, /"healthy"/);
-}
-
 test(`README: ${serve} and what curl asks of it`, async (t) => {
-  const port = await freePort();
-  await startService(t, port);
-  await untilHealthy(port);
+  const words = serve.replace("sudo ./sandrun ", "").split(" ");
+  const { port } = await startService(t, words);
   for (const command of curls) {
     const [, answer] = [...CURLS].find(([part]) => command.includes(part)) ?? [];
     assert.ok(answer !== undefined, `there is an expectation for ${command}`);
