@@ -47,16 +47,26 @@ export class Box {
     const socket = createConnection({ path: keeper, allowHalfOpen: true });
     const box = new Box(socket);
     try {
-      await once(socket, "connect");
+      await box.#ask(request);
+      return box;
+    } catch (fault) {
+      // What was half built still has the slot: it is free only when the keeper says so.
+      await box.destroy();
+      throw fault;
+    }
+  }
+
+  async #ask(request: BoxRequest): Promise<void> {
+    try {
+      await once(this.#socket, "connect");
     } catch (cause) {
       throw new SandboxFault("reach the keeper", 0, { cause });
     }
-    socket.write(encodeRequest(request));
-    const frame = await box.next();
+    this.#socket.write(encodeRequest(request));
+    const frame = await this.next();
     if (frame.type !== FRAME.ready) throw new SandboxFault("wait for the box");
-    box.isolation = layersOf(decodeNumbers(frame.payload)[0] ?? 0);
-    if (box.isolation.length !== LAYERS.length) throw new SandboxFault("a layer does not hold");
-    return box;
+    this.isolation = layersOf(decodeNumbers(frame.payload)[0] ?? 0);
+    if (this.isolation.length !== LAYERS.length) throw new SandboxFault("a layer does not hold");
   }
 
   /**

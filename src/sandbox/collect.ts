@@ -75,17 +75,31 @@ export function chooserFor(input: InputTree, globs: readonly string[] | undefine
 
 async function* fetchContent(box: Box, entry: Entry): AsyncGenerator<Uint8Array> {
   let left = entry.sizeBytes;
+  let ended = false;
   await box.send(FRAME.fetch, encodeFetch(entry.path, entry.sizeBytes));
-  for (;;) {
-    const frame = await box.next();
-    if (frame.type === FRAME.contentEnd) {
-      const errno = decodeNumbers(frame.payload)[0] ?? 0;
-      if (errno !== 0 || left !== 0) throw new SandboxFault("read an output", errno);
-      return;
+  try {
+    for (;;) {
+      const frame = await box.next();
+      if (frame.type === FRAME.contentEnd) {
+        ended = true;
+        const errno = decodeNumbers(frame.payload)[0] ?? 0;
+        if (errno !== 0 || left !== 0) throw new SandboxFault("read an output", errno);
+        return;
+      }
+      if (frame.type !== FRAME.content) throw new SandboxFault("read an output");
+      left -= frame.payload.length;
+      yield frame.payload;
     }
-    if (frame.type !== FRAME.content) throw new SandboxFault("read an output");
-    left -= frame.payload.length;
-    yield frame.payload;
+  } finally {
+    // Frames of a reading that was given up would be taken for the next one's.
+    if (!ended) await skipRest(box);
+  }
+}
+
+async function skipRest(box: Box): Promise<void> {
+  for (;;) {
+    const frame = await box.next().catch(() => undefined);
+    if (frame === undefined || frame.type === FRAME.contentEnd) return;
   }
 }
 
@@ -155,14 +169,10 @@ function held(
       const mine = Promise.withResolvers<void>();
       turn = mine.promise;
       await before;
-      let whole = false;
       try {
         yield* copies(fetchContent(box, entry));
-        whole = true;
       } finally {
         mine.resolve();
-        // Frames of a reading that was given up would be taken for the next one's.
-        if (!whole) await skipRest(box);
       }
     },
     destroy: () => {
@@ -174,13 +184,6 @@ function held(
 
 async function* copies(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   for await (const piece of pieces) yield piece.slice();
-}
-
-async function skipRest(box: Box): Promise<void> {
-  for (;;) {
-    const frame = await box.next().catch(() => undefined);
-    if (frame === undefined || frame.type === FRAME.contentEnd) return;
-  }
 }
 
 /**
