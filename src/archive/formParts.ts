@@ -16,6 +16,11 @@ import { boundaryOf, type PartNames, partNames, refuseForm } from "./formHeaders
 /** Every file by itself, and some room for the manifest and what is refused by name. */
 const MOST_PARTS = TRANSFER_LIMITS.inputFiles + 8;
 const MOST_HEADER_PAIRS = 32;
+/**
+ * Turns of the event loop that a chunk may take. Splitting waits for nothing outside of this
+ * process, so what is not done by then never will be: no body may keep anybody waiting.
+ */
+const MOST_TURNS = 1000;
 
 export interface FormPart extends PartNames {
   readonly bytes: Uint8Array;
@@ -53,21 +58,26 @@ class FormSplitter {
 
   /** Resolves when the chunk was copied to the last byte, or something is wrong. */
   async write(chunk: Buffer): Promise<void> {
+    // After the last boundary Dicer takes nothing more, and does not call back for the chunk
+    // that the boundary was in.
+    if (this.finished) return;
     let taken = false;
     this.#dicer.write(chunk, () => {
       taken = true;
     });
     const isCopied = () => [...this.#coming].every((part) => part.pendingBytes() === 0);
-    while (this.failure === undefined && !(taken && isCopied())) await nextTurn();
+    for (let turn = 0; !((taken || this.finished) && isCopied()); turn++) {
+      if (turn === MOST_TURNS) this.#fail(new Refusal("bad_request", "multipart: it is malformed"));
+      if (this.failure !== undefined) throw this.failure;
+      await nextTurn();
+    }
     if (this.failure !== undefined) throw this.failure;
   }
 
   /** Resolves when all parts have come whole. @throws what was wrong with them */
   async end(): Promise<void> {
     this.#dicer.end();
-    // Nothing is waited for outside of this process any more: what does not finish in a few
-    // turns of the event loop never will.
-    for (let turn = 0; turn < 8 && !this.#isWhole(); turn++) await nextTurn();
+    for (let turn = 0; turn < MOST_TURNS && !this.#isWhole(); turn++) await nextTurn();
     if (this.failure === undefined && !this.#isWhole()) this.#fail(this.#cutOff());
     if (this.failure !== undefined) throw this.failure;
   }

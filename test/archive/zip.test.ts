@@ -260,6 +260,23 @@ for (const [what, bytes, code, details] of HOSTILE) {
   });
 }
 
+test("refuses a zip that is in zip64 format and right in itself", async () => {
+  const plain = zip([A]);
+  const directoryAt = plain.indexOf("PK\x01\x02");
+  const endAt = plain.indexOf("PK\x05\x06");
+  const record = Buffer.alloc(56);
+  record.write("PK\x06\x06");
+  record.writeUInt32LE(1, 24);
+  record.writeUInt32LE(1, 32);
+  record.writeUInt32LE(endAt - directoryAt, 40);
+  record.writeUInt32LE(directoryAt, 48);
+  const locator = Buffer.alloc(20);
+  locator.writeUInt32LE(0x07064b50);
+  locator.writeUInt32LE(endAt, 8);
+  const refusal = await refused(zip([A], { beforeEnd: Buffer.concat([record, locator]) }));
+  assert.equal(refusal.details, "zip: it is in zip64 format");
+});
+
 test("refuses entries that share bytes: a kernel of zeros under many names", async () => {
   const kernel = { name: "a", body: Buffer.alloc(5000) };
   // The second entry's local header lies inside the bytes of the first, stored one.
