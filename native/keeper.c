@@ -218,7 +218,7 @@ static int set_up(struct keeper *keeper, int argc, char **argv, struct fault *fa
   for (int i = 0; i < keeper->slot_count; i++) keeper->slots[i].network = -1;
   for (int i = 3; i < argc; i += 2, keeper->tree_count++) {
     struct tree *tree = &keeper->trees[keeper->tree_count];
-    tree->everywhere = strcmp(argv[i], "everywhere") == 0;
+    tree->kind = tree_kind_of(argv[i]);
     (void)snprintf(tree->path, sizeof tree->path, "%s", argv[i + 1]);
   }
   sigset_t set;

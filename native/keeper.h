@@ -16,7 +16,7 @@ struct groups_reply {
   struct fault fault;
 };
 
-/* keeper ROOT SLOTS own-root|host-root [everywhere|named TREE]…; never returns. */
+/* keeper ROOT SLOTS own-root|host-root [KIND TREE]…; never returns. */
 void live_as_keeper(int argc, char **argv) __attribute__((noreturn));
 
 #endif

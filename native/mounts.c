@@ -61,19 +61,6 @@ static int mount_devices(const struct box_request *request, struct fault *fault)
   return mount_tmpfs("dev/shm", request->shm_bytes, request->tmp_inodes, 01777, fault);
 }
 
-static int mount_trees(const struct box_request *request, const struct tree *trees, int count,
-                       struct fault *fault) {
-  char lower[32];
-  for (int i = 0; i < count; i++) {
-    if (!trees[i].everywhere) continue;
-    (void)snprintf(lower, sizeof lower, "/env/%d", i + 1);
-    if (mount_overlay(lower, "opt/node", fault) == -1) return -1;
-  }
-  if (request->environment == 0) return 0;
-  (void)snprintf(lower, sizeof lower, "/env/%u", request->environment);
-  return mount_overlay(lower, "env", fault);
-}
-
 /* Software that an administrator put on the host by hand, and kernel sources, are not for jobs. */
 static int mask_local(struct fault *fault) {
   static const char *const places[] = {"usr/local", "usr/src"};
@@ -83,6 +70,32 @@ static int mask_local(struct fault *fault) {
     if (bind_read_only(".box/empty", places[i], MOUNT_ATTR_NODEV, fault) == -1) return -1;
   }
   return 0;
+}
+
+/* The programs and settings of the host, or of the whole tree that was asked for. */
+static int mount_system(const struct box_request *request, const struct tree *trees,
+                        struct fault *fault) {
+  char usr[32], etc[32];
+  if (request->environment == 0 || trees[request->environment - 1].kind != TREE_ROOT) {
+    if (mount_overlay("/usr", "usr", fault) == -1 || mount_overlay("/etc", "etc", fault) == -1) return -1;
+    return mask_local(fault);
+  }
+  (void)snprintf(usr, sizeof usr, "/env/%u/usr", request->environment);
+  (void)snprintf(etc, sizeof etc, "/etc-%u", request->environment);
+  return mount_overlay(usr, "usr", fault) == -1 ? -1 : mount_overlay(etc, "etc", fault);
+}
+
+static int mount_trees(const struct box_request *request, const struct tree *trees, int count,
+                       struct fault *fault) {
+  char lower[32];
+  for (int i = 0; i < count; i++) {
+    if (trees[i].kind != TREE_EVERYWHERE) continue;
+    (void)snprintf(lower, sizeof lower, "/env/%d", i + 1);
+    if (mount_overlay(lower, "opt/node", fault) == -1) return -1;
+  }
+  if (request->environment == 0 || trees[request->environment - 1].kind != TREE_NAMED) return 0;
+  (void)snprintf(lower, sizeof lower, "/env/%u", request->environment);
+  return mount_overlay(lower, "env", fault);
 }
 
 static int enter_box_root(struct fault *fault) {
@@ -101,8 +114,7 @@ int build_box_root(const struct box_request *request, const struct tree *trees, 
       "mount a tmpfs for the box's root");
   TRY(chdir("/box"), "enter the box's root");
   if (build_skeleton(fault) == -1) return -1;
-  if (mount_overlay("/usr", "usr", fault) == -1 || mount_overlay("/etc", "etc", fault) == -1) return -1;
-  if (mask_local(fault) == -1 || mount_trees(request, trees, tree_count, fault) == -1) return -1;
+  if (mount_system(request, trees, fault) == -1 || mount_trees(request, trees, tree_count, fault) == -1) return -1;
   if (mount_devices(request, fault) == -1) return -1;
   TRY(mount("proc", "proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, "hidepid=2"), "mount /proc");
   if (cover_proc(stand_ins, fault) == -1) return -1;

@@ -9,12 +9,21 @@
 
 enum { TREES_MOST = 32, SLOTS_MOST = 256 };
 
-/* A prepared tree of the host; boxes that ask for it see it read-only at /env, or, when it is
- * the runtime of the service itself, all boxes see it at `place`. */
+/* A prepared tree of the host, seen read-only by boxes. */
+enum tree_kind {
+  TREE_EVERYWHERE, /* the runtime of the service itself, at /opt/node in every box */
+  TREE_NAMED,      /* at /env in boxes that ask for it */
+  TREE_ROOT,       /* a whole system: its /usr and /etc take the place of the host's */
+  TREE_KINDS,
+};
+extern const char *const tree_kind_names[TREE_KINDS];
+
 struct tree {
   char path[512];
-  bool everywhere; /* mounted at /opt/node in every box */
+  enum tree_kind kind;
 };
+/* TREE_KINDS when there is no such kind. */
+enum tree_kind tree_kind_of(const char *name);
 
 /* Stand-ins below /proc that are written when the limits of the job are known. */
 enum stand_in { STAND_MEMINFO, STAND_CPUINFO, STAND_STAT, STAND_COUNT };

@@ -70,8 +70,8 @@ static bool take_line(struct plan *plan, char *line) {
   }
   if (strcmp(line, "tree") == 0 && plan->tree_count < TREES_MOST) {
     struct tree *tree = &plan->trees[plan->tree_count++];
-    tree->everywhere = strcmp(rest, "everywhere") == 0;
-    return (tree->everywhere || strcmp(rest, "named") == 0) && copy(tree->path, sizeof tree->path, path);
+    tree->kind = tree_kind_of(rest);
+    return tree->kind != TREE_KINDS && copy(tree->path, sizeof tree->path, path);
   }
   return false;
 }

@@ -19,6 +19,14 @@
 
 enum { COPY_DEPTH = 6, COPY_FILE_MOST = 8 * 1024 * 1024 };
 
+const char *const tree_kind_names[TREE_KINDS] = {"everywhere", "named", "root"};
+
+enum tree_kind tree_kind_of(const char *name) {
+  int kind = 0;
+  while (kind < TREE_KINDS && strcmp(tree_kind_names[kind], name) != 0) kind++;
+  return (enum tree_kind)kind;
+}
+
 int make_directory(const char *path, unsigned mode, struct fault *fault) {
   TRY(mkdir(path, 0700), "make directory %s", path);
   TRY(chmod(path, mode), "set mode of %s", path);
@@ -48,9 +56,10 @@ int bind_read_only(const char *from, const char *to, unsigned long more_attribut
   return 0;
 }
 
-static int copy_file(const char *from, const char *to, struct fault *fault) {
-  int in = open(from, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (in == -1 && (errno == EACCES || errno == ENOENT)) return 0; /* not for the world to read */
+static int copy_file(const char *from, const char *to, int flags, struct fault *fault) {
+  int in = open(from, O_RDONLY | O_CLOEXEC | O_NONBLOCK | flags);
+  /* Not for the world to read, not there, or a link that is not to be followed. */
+  if (in == -1 && (errno == EACCES || errno == ENOENT || errno == ELOOP)) return 0;
   TRY(in, "open %s", from);
   struct stat status;
   int out = -1, failed = fstat(in, &status) == -1 || !S_ISREG(status.st_mode);
@@ -80,7 +89,7 @@ static int copy_entry(const char *from, const char *to, const char *name, int de
     return FAIL_WITH(fault, ENAMETOOLONG, "copy below %s", from);
   struct stat status;
   TRY(lstat(source, &status), "look at %s", source);
-  if (S_ISREG(status.st_mode)) return copy_file(source, target, fault);
+  if (S_ISREG(status.st_mode)) return copy_file(source, target, O_NOFOLLOW, fault);
   if (S_ISDIR(status.st_mode)) return copy_tree(source, target, depth + 1, fault);
   if (!S_ISLNK(status.st_mode)) return 0;
   ssize_t length = readlink(source, text, sizeof text - 1);
@@ -103,26 +112,35 @@ static int copy_tree(const char *from, const char *to, int depth, struct fault *
   return result;
 }
 
-static int build_etc(struct fault *fault) {
+/* A small /etc in `to`, from the one in `from`. Of a prepared tree no link is followed: it would
+ * lead into the host's own /etc. */
+static int build_etc(const char *from, const char *to, int flags, struct fault *fault) {
+  static const char *const trees[] = {"alternatives", "ssl/certs", "fonts", "ld.so.conf.d"};
   static const char *const files[] = {"ld.so.cache", "ld.so.conf", "localtime", "mime.types",
                                       "services", "protocols"};
-  if (make_directory("etc", 0755, fault) == -1) return -1;
-  if (make_directory("etc/ssl", 0755, fault) == -1) return -1;
-  if (copy_tree("/etc/alternatives", "etc/alternatives", 0, fault) == -1) return -1;
-  if (copy_tree("/etc/ssl/certs", "etc/ssl/certs", 0, fault) == -1) return -1;
-  if (copy_tree("/etc/fonts", "etc/fonts", 0, fault) == -1) return -1;
-  if (copy_tree("/etc/ld.so.conf.d", "etc/ld.so.conf.d", 0, fault) == -1) return -1;
-  for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
-    char from[64], to[64];
-    (void)snprintf(from, sizeof from, "/etc/%s", files[i]);
-    (void)snprintf(to, sizeof to, "etc/%s", files[i]);
-    if (copy_file(from, to, fault) == -1) return -1;
+  /* There, so that opening one says "Permission denied"; nobody may read them. */
+  static const char *const closed[] = {"passwd", "group"};
+  char source[600], target[64];
+  (void)snprintf(target, sizeof target, "%s/ssl", to);
+  if (make_directory(to, 0755, fault) == -1 || make_directory(target, 0755, fault) == -1) return -1;
+  for (size_t i = 0; i < sizeof trees / sizeof trees[0]; i++) {
+    (void)snprintf(source, sizeof source, "%s/%s", from, trees[i]);
+    (void)snprintf(target, sizeof target, "%s/%s", to, trees[i]);
+    if (copy_tree(source, target, 0, fault) == -1) return -1;
   }
-  /* There, so that opening it says "Permission denied"; nobody may read it. */
-  if (make_file("etc/passwd", 0000, "", fault) == -1) return -1;
-  if (make_file("etc/group", 0000, "", fault) == -1) return -1;
-  if (make_file("etc/hostname", 0444, "sandrun\n", fault) == -1) return -1;
-  return make_file("etc/hosts", 0444, "127.0.0.1 localhost sandrun\n", fault);
+  for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+    (void)snprintf(source, sizeof source, "%s/%s", from, files[i]);
+    (void)snprintf(target, sizeof target, "%s/%s", to, files[i]);
+    if (copy_file(source, target, flags, fault) == -1) return -1;
+  }
+  for (size_t i = 0; i < sizeof closed / sizeof closed[0]; i++) {
+    (void)snprintf(target, sizeof target, "%s/%s", to, closed[i]);
+    if (make_file(target, 0000, "", fault) == -1) return -1;
+  }
+  (void)snprintf(target, sizeof target, "%s/hostname", to);
+  if (make_file(target, 0444, "sandrun\n", fault) == -1) return -1;
+  (void)snprintf(target, sizeof target, "%s/hosts", to);
+  return make_file(target, 0444, "127.0.0.1 localhost sandrun\n", fault);
 }
 
 struct node {
@@ -167,6 +185,11 @@ static int bind_trees(const struct tree *trees, int count, struct fault *fault) 
     (void)snprintf(place, sizeof place, "env/%d", i + 1);
     if (make_directory(place, 0755, fault) == -1) return -1;
     if (bind_read_only(trees[i].path, place, MOUNT_ATTR_NODEV, fault) == -1) return -1;
+    if (trees[i].kind != TREE_ROOT) continue;
+    char from[600], to[32];
+    (void)snprintf(from, sizeof from, "%s/etc", place);
+    (void)snprintf(to, sizeof to, "etc-%d", i + 1);
+    if (build_etc(from, to, O_NOFOLLOW, fault) == -1) return -1;
   }
   return 0;
 }
@@ -186,7 +209,7 @@ int build_keeper_root(const char *root, const struct tree *trees, int tree_count
   for (size_t i = 0; i < sizeof directories / sizeof directories[0]; i++)
     if (make_directory(directories[i], 0755, fault) == -1) return -1;
   if (bind_read_only("/usr", "usr", MOUNT_ATTR_NODEV, fault) == -1) return -1;
-  if (bind_trees(trees, tree_count, fault) == -1 || build_etc(fault) == -1) return -1;
+  if (bind_trees(trees, tree_count, fault) == -1 || build_etc("/etc", "etc", 0, fault) == -1) return -1;
   for (int slot = 0; slot < slots; slot++) {
     char directory[32];
     (void)snprintf(directory, sizeof directory, "dev/%d", slot);

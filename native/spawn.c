@@ -28,7 +28,7 @@ static _Noreturn void exec_keeper(const struct range *range, const struct plan *
   (void)snprintf(slots, sizeof slots, "%u", plan->slots);
   (void)snprintf(root, sizeof root, "%s/root", range->directory);
   for (int i = 0; i < plan->tree_count; i++) {
-    arguments[count++] = plan->trees[i].everywhere ? "everywhere" : "named";
+    arguments[count++] = tree_kind_names[plan->trees[i].kind];
     arguments[count++] = plan->trees[i].path;
   }
   /* 0, 1, 2: nothing to read, and messages that should not come, to the warden's stderr. */

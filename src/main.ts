@@ -20,7 +20,7 @@ export const VERSION = "0.1.0";
 
 function treesOf(environments: readonly EnvironmentTree[]): Plan["trees"] {
   const runtime = runtimeTree();
-  const named = environments.map(({ directory }) => ({ everywhere: false, path: directory }));
+  const named = environments.map(({ kind, directory }) => ({ kind, path: directory }));
   return runtime === undefined ? named : [runtime, ...named];
 }
 

@@ -1,7 +1,7 @@
 /** What a program finds in its environment, before the manifest's own variables. */
 
-/** Where programs are looked up; a prepared environment comes first. */
-export function boxPath(hasEnvironment: boolean): string {
+/** Where programs are looked up; a tree at /env comes first. */
+function boxPath(hasEnvironment: boolean): string {
   const common = "/opt/node/bin:/usr/local/bin:/usr/bin:/bin:/usr/sbin";
   return hasEnvironment ? `/env/bin:${common}` : common;
 }

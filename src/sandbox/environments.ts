@@ -4,6 +4,8 @@ import { join } from "node:path";
 
 export interface EnvironmentTree {
   readonly name: string;
+  /** Something for /env, such as a venv, or a whole system with a /usr of its own. */
+  readonly kind: "named" | "root";
   /** Absolute, without links. */
   readonly directory: string;
 }
@@ -32,7 +34,8 @@ export function openEnvironment(name: string, path: string): EnvironmentTree {
   }
   const python = join(directory, "bin", "python3");
   if (existsSync(join(directory, "pyvenv.cfg"))) checkPython(name, directory, python);
-  return { name, directory };
+  const kind = existsSync(join(directory, "usr", "bin")) ? "root" : "named";
+  return { name, kind, directory };
 }
 
 /** A venv made with a Python outside /usr holds links to what no box can see. */

@@ -43,6 +43,8 @@ export interface Place {
   readonly groups: Groups;
   readonly slot: number;
   readonly cpus: number;
+  /** Something is mounted at /env. */
+  readonly hasTree: boolean;
 }
 
 function signalName(number: number): string {
@@ -116,8 +118,9 @@ class Stopper {
   }
 }
 
-function startOf(spec: JobSpec, cpus: number): Uint8Array {
+function startOf(spec: JobSpec, place: Place): Uint8Array {
   const { manifest } = spec;
+  const { cpus } = place;
   const language = findLanguage(manifest.interpreter);
   if (language === undefined) throw new SandboxFault("find the interpreter");
   return encodeStart({
@@ -127,7 +130,7 @@ function startOf(spec: JobSpec, cpus: number): Uint8Array {
     memoryBytes: manifest.memoryMb * 1024 * 1024,
     cpus: Math.ceil(cpus),
     argv: language.command(manifest.entrypoint, manifest.args),
-    env: boxEnv(manifest.environment !== undefined, Math.ceil(cpus), manifest.env),
+    env: boxEnv(place.hasTree, Math.ceil(cpus), manifest.env),
   });
 }
 
@@ -181,7 +184,7 @@ export async function runInBox(
   const { box, groups, slot } = place;
   const stopper = new Stopper(place);
   const onAbort = () => stopper.stop(signal.reason === "evicted" ? "evicted" : "cancelled");
-  const start = startOf(spec, place.cpus);
+  const start = startOf(spec, place);
   groups.limit(slot, { memoryBytes: spec.manifest.memoryMb * 1024 * 1024, cpus: place.cpus });
   if (signal.aborted) onAbort();
   else signal.addEventListener("abort", onAbort, { once: true });

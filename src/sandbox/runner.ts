@@ -138,7 +138,9 @@ export class SandboxRunner implements Runner {
     const isOutput = chooserFor(spec.input, spec.manifest.outputs);
     let ended: Ended;
     try {
-      const place = { box, slot, groups: this.#groups, cpus: this.#options.cpus };
+      const { cpus, environments } = this.#options;
+      const tree = environments.find(({ name }) => name === spec.manifest.environment);
+      const place = { box, slot, groups: this.#groups, cpus, hasTree: tree?.kind === "named" };
       ended = await runInBox(place, spec, events, signal);
     } catch (error) {
       await release();

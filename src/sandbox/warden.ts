@@ -6,6 +6,12 @@ import { fileURLToPath } from "node:url";
 import { BOX_LIMITS, JOB_LIMITS, MIB } from "../core/limits.ts";
 import { type Handover, parseHandover } from "./handover.ts";
 
+export interface PlanTree {
+  /** In every box at /opt/node · at /env where asked for · in the place of the host's system. */
+  readonly kind: "everywhere" | "named" | "root";
+  readonly path: string;
+}
+
 /** What the warden is to set up; the lines are described in native/plan.h. */
 export interface Plan {
   readonly slots: number;
@@ -16,7 +22,7 @@ export interface Plan {
   readonly listen?: { readonly host: string; readonly port: number } | { readonly path: string };
   /** Files that the service may read, by the name under which it gets them. */
   readonly opens?: readonly { readonly name: string; readonly path: string }[];
-  readonly trees: readonly { readonly everywhere: boolean; readonly path: string }[];
+  readonly trees: readonly PlanTree[];
 }
 
 /** @throws Error for a path that a line cannot carry. */
@@ -36,9 +42,7 @@ export function planText(plan: Plan): string {
     );
   }
   for (const { name, path } of plan.opens ?? []) lines.push(`open ${name} ${path}`);
-  for (const { everywhere, path } of plan.trees) {
-    lines.push(`tree ${everywhere ? "everywhere" : "named"} ${path}`);
-  }
+  for (const { kind, path } of plan.trees) lines.push(`tree ${kind} ${path}`);
   if (lines.some((line) => line.includes("\n"))) throw new Error("a path has a line break in it");
   return `${lines.join("\n")}\nend\n`;
 }
@@ -47,9 +51,9 @@ export function planText(plan: Plan): string {
  * The tree that brings node into boxes: where this program's own runtime lies, unless that is
  * part of /usr and so in every box already.
  */
-export function runtimeTree(): { readonly everywhere: true; readonly path: string } | undefined {
+export function runtimeTree(): PlanTree | undefined {
   const path = dirname(dirname(process.execPath));
-  return path === "/usr" ? undefined : { everywhere: true, path };
+  return path === "/usr" ? undefined : { kind: "everywhere", path };
 }
 
 /** The native program of this checkout. */
