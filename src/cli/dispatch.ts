@@ -1,4 +1,5 @@
 /** Which command the first word names, and what its end or its error means for the shell. */
+import { ApiError } from "../client/errors.ts";
 import { Refusal } from "../core/errors.ts";
 import type { Command, Io } from "./io.ts";
 import { put, tell } from "./io.ts";
@@ -50,6 +51,11 @@ function interruptStatus(io: Io): number {
 }
 
 async function mentionRetry(error: unknown, io: Io): Promise<void> {
-  const seconds = error instanceof Refusal ? error.retryAfterSeconds : undefined;
+  const seconds =
+    error instanceof Refusal
+      ? error.retryAfterSeconds
+      : error instanceof ApiError
+        ? error.retryAfter
+        : undefined;
   if (seconds !== undefined) await tell(io, `try again in ${seconds} s`);
 }

@@ -3,6 +3,7 @@ import { gzipSync } from "node:zlib";
 import { packTar } from "modern-tar";
 import type { RunResult } from "../client/answers.ts";
 import type { SandrunClient } from "../client/client.ts";
+import { ApiError } from "../client/errors.ts";
 import type { FilesJob } from "../client/jobs.ts";
 import type { InputTree } from "../core/job.ts";
 import { CLIENT_LIMITS } from "../core/limits.ts";
@@ -12,7 +13,7 @@ import type { Io } from "./io.ts";
 import { put, tell } from "./io.ts";
 import type { Wanted } from "./local.ts";
 import type { Prepared } from "./prepare.ts";
-import { EXIT, endSentence, exitStatus, outcomeFromWire } from "./show.ts";
+import { EXIT, endSentence, errorSentence, exitStatus, outcomeFromWire } from "./show.ts";
 import { UsageError } from "./usage.ts";
 import { waitForEnd } from "./waiting.ts";
 
@@ -39,7 +40,17 @@ export async function runRemotely(
     return await report(result, client, wanted, io);
   } finally {
     // Also after Ctrl-C, so without its signal: what we started must not run on.
-    if (!isGone) await client.cancel(jobId);
+    if (!isGone) await discard(client, jobId, io);
+  }
+}
+
+/** The result is what matters: when this fails, the server forgets the job a minute later anyway. */
+async function discard(client: SandrunClient, jobId: string, io: Io): Promise<void> {
+  try {
+    await client.cancel(jobId);
+  } catch (error) {
+    if (error instanceof ApiError && error.code === "not_found") return;
+    await tell(io, `the server could not be told to destroy the job: ${errorSentence(error)}`);
   }
 }
 

@@ -216,6 +216,26 @@ test("takes the machine's own Node when it is new enough", async (t) => {
   assert.deepEqual(it.steps(), ["npm ci", "make"]);
 });
 
+test("a source with a date in the future does not keep it from running", async (t) => {
+  const it = await checkout(t);
+  const future = new Date(Date.now() + 86_400_000);
+  utimesSync(join(it.dir, "native/a.c"), future, future);
+  for (const word of ["1", "2"]) assert.equal((await it.run([word])).stdout, `["${word}"]`);
+});
+
+test("as root with apt-get it installs what is missing and names it", async (t) => {
+  const it = await checkout(t);
+  rmSync(join(it.bin, "gcc"));
+  rmSync(join(it.bin, "id"));
+  script(join(it.bin, "id"), "echo 0");
+  const apt = `echo "apt-get $1 $4" >>"$LOG"; ln -s /usr/bin/true "${it.bin}/gcc"`;
+  script(join(it.bin, "apt-get"), apt);
+  const ran = await it.run(["x"]);
+  assert.match(ran.stderr, /^sandrun: installing Debian packages: gcc\b/m);
+  assert.equal(ran.stdout, '["x"]');
+  assert.deepEqual(it.steps(), ["apt-get install gcc", ...FIRST]);
+});
+
 test("a machine without a compiler is told what to install", async (t) => {
   const it = await checkout(t);
   rmSync(join(it.bin, "gcc"));

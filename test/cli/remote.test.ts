@@ -200,6 +200,26 @@ test("a hostile server cannot speak to the terminal", async (t) => {
   assert.equal(ran.stderr.split("\n").length, 2);
 });
 
+test("a job that is gone before it is destroyed spoils nothing", async (t) => {
+  const files = [fact("big", "content")];
+  const server = await serve(t, ({ line }, response) => {
+    if (line.startsWith("POST")) return json(response, result({ files }));
+    json(response, { error: "There is no such job.", code: "not_found" }, 404);
+  });
+  const ran = await server.run(["-"], { stdin: "1" });
+  assert.equal(ran.stderr, "err\n");
+  assert.equal(ran.status, 0);
+});
+
+test("says when to try again", async (t) => {
+  const server = await serve(t, (_asked, response) => {
+    json(response, { error: "Busy.", code: "caller_busy", retry_after: 3 }, 429);
+  });
+  const ran = await server.run(["-"], { stdin: "1" });
+  assert.equal(ran.stderr, "sandrun: Busy.\nsandrun: try again in 3 s\n");
+  assert.equal(ran.status, 125);
+});
+
 test("Ctrl-C while it waits destroys the job on the server", async (t) => {
   const interrupt = new AbortController();
   const server = await serve(t, ({ line }, response) => {
