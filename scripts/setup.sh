@@ -101,7 +101,8 @@ install_node() {
 }
 
 install_deps() {
-  rm -f "$deps_stamp"
+  # npm empties node_modules first: until it is done, nothing may take it for whole.
+  rm -f "$deps_stamp" "$ready"
   (cd "$root" && npm ci --include=dev --ignore-scripts --no-audit --no-fund) >>"$log" 2>&1 ||
     give_up "could not fetch the dependencies from the npm registry"
   printf '%s\n' "$lock_sum" >"$deps_stamp"

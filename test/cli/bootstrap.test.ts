@@ -171,6 +171,15 @@ test("a set-up that broke is told in one sentence, and the next run mends it", a
   assert.deepEqual(it.steps(), ["npm install", "npm ci", "npm ci", "make"]);
 });
 
+test("packages that were lost and fetched only in part are fetched again", async (t) => {
+  const it = await checkout(t);
+  await it.run([]);
+  rmSync(join(it.dir, "node_modules"), { recursive: true });
+  assert.equal((await it.run([], { env: { BROKEN: "1" } })).status, 125);
+  assert.equal((await it.run([])).status, 0);
+  assert.equal(readFileSync(join(it.dir, "node_modules/state"), "utf8"), "whole\n");
+});
+
 test("a set-up that was killed half-way is taken up again", async (t) => {
   const it = await checkout(t);
   await it.run([]);
