@@ -29,7 +29,7 @@ const ROUTES: readonly Route[] = [
   { path: "/logs/:id/stream", method: "GET", handler: unsupported("Live logs.") },
   { path: "/outputs/:id", method: "GET", handler: outputs },
   { path: "/download/:id", method: "GET", handler: downloadAll },
-  { path: "/download/:id/:path{.+}", method: "GET", handler: downloadOne },
+  { path: "/download/:id/:path{[^]+}", method: "GET", handler: downloadOne },
   { path: "/jobs/:id", method: "DELETE", handler: destroy },
   { path: "/receipt/:id", method: "GET", handler: unsupported("Receipts.") },
   { path: "/environments", method: "GET", handler: environments },

@@ -25,9 +25,10 @@ export interface ReadJob {
   readonly answer: "text" | "json";
 }
 
+/** The files are there; a manifest that is refused must not leave them behind. */
 interface Draft {
   readonly input: InputTree;
-  readonly manifest: ManifestRequest;
+  readonly parseManifest: () => ManifestRequest;
 }
 
 type MediaType = "text/plain" | "application/json" | "multipart/form-data";
@@ -120,7 +121,10 @@ async function readDraft(
     new InputBudget(),
     request.signal,
   );
-  return { input, manifest: parseManifest(manifestJson) };
+  return {
+    input,
+    parseManifest: () => parseManifest(manifestJson === undefined ? {} : manifestJson),
+  };
 }
 
 /** The bytes are the program as they are, in whatever encoding they were written. */
@@ -133,15 +137,15 @@ async function readText(request: Request, query: URLSearchParams): Promise<Draft
   if (bytes.length === 0) throw new Refusal("bad_request", "The body is empty: it should be code.");
   const file = codeFile(bytes, interpreter, new InputBudget());
   query.set("entrypoint", file.path);
-  const manifest = manifestFromQuery([...query]);
-  return { input: { files: [file], directories: [] }, manifest };
+  const input = { files: [file], directories: [] };
+  return { input, parseManifest: () => manifestFromQuery([...query]) };
 }
 
 async function readJson(request: Request): Promise<Draft> {
   const body = await readWhole(bodyOf(request), limitOf("application/json"));
   try {
     const { input, manifestJson } = parseJsonJob(body);
-    return { input, manifest: parseManifest(manifestJson) };
+    return { input, parseManifest: () => parseManifest(manifestJson) };
   } finally {
     body.fill(0);
   }
@@ -151,7 +155,7 @@ async function readJson(request: Request): Promise<Draft> {
 function resolved(draft: Draft, deps: AppDeps): Manifest {
   const { interpreters, environments } = deps.runner;
   try {
-    return resolveManifest(draft.manifest, draft.input, {
+    return resolveManifest(draft.parseManifest(), draft.input, {
       interpreters,
       environments,
       ceilings: deps.ceilings,

@@ -12,6 +12,7 @@ import { KIB } from "../core/limits.ts";
 
 const FIRST_BLOCK_BYTES = 1 * KIB;
 const LARGEST_BLOCK_BYTES = 256 * KIB;
+const LONG_RUN_BYTES = 64;
 
 /** Bytes in blocks that double in size; nothing is moved once written, so nothing lingers. */
 class Blocks {
@@ -114,13 +115,18 @@ export class LogBuffer {
     const all = this.#bytes.joined();
     let kept = 0;
     let at = 0;
-    for (const run of this.#eachRun()) {
-      if (run.stream === stream) {
-        all.copyWithin(kept, at, at + run.lengthBytes);
-        kept += run.lengthBytes;
+    this.#forEachRun((owner, lengthBytes) => {
+      const end = at + lengthBytes;
+      if (owner !== stream) {
+        at = end;
+        return;
       }
-      at += run.lengthBytes;
-    }
+      if (lengthBytes >= LONG_RUN_BYTES) all.copyWithin(kept, at, end);
+      // A loop of its own: calls would dominate when runs are single bytes.
+      else for (let i = 0; i < lengthBytes; i++) all[kept + i] = all[at + i] ?? 0;
+      kept += lengthBytes;
+      at = end;
+    });
     return all.subarray(0, kept);
   }
 
@@ -145,7 +151,7 @@ export class LogBuffer {
     this.#runBytes = 0;
   }
 
-  *#eachRun(): Generator<{ stream: StreamName; lengthBytes: number }> {
+  #forEachRun(visit: (stream: StreamName, lengthBytes: number) => void): void {
     let stream: StreamName = "stdout";
     let lengthBytes = 0;
     let shift = 0;
@@ -153,11 +159,11 @@ export class LogBuffer {
       lengthBytes |= (byte & 0x7f) << shift;
       shift += 7;
       if (byte >= 0x80) continue;
-      yield { stream, lengthBytes };
+      visit(stream, lengthBytes);
       stream = stream === "stdout" ? "stderr" : "stdout";
       lengthBytes = 0;
       shift = 0;
     }
-    yield { stream: this.#runOf, lengthBytes: this.#runBytes };
+    visit(this.#runOf, this.#runBytes);
   }
 }

@@ -135,9 +135,9 @@ describe("BoundedQueue", () => {
       fc.property(jobs, (callers) => {
         const roomy = { slots: 100, running: 100, waiting: 100, totalWaiting: 100 };
         const queue = queueOf(roomy);
-        callers.forEach((caller, i) => queue.submit(`j${i}`, `c${caller}`, 0, 0));
+        for (const [i, caller] of callers.entries()) queue.submit(`j${i}`, `c${caller}`, 0, 0);
         const told = new Map(callers.map((_, i) => [`j${i}`, queue.position(`j${i}`)]));
-        admitAll(queue).forEach((id, i) => assert.equal(told.get(id), i + 1));
+        for (const [i, id] of admitAll(queue).entries()) assert.equal(told.get(id), i + 1);
       }),
     );
   });
