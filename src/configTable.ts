@@ -9,7 +9,7 @@ import {
   whole,
   yesOrNo,
 } from "./configValues.ts";
-import { CALLER_LIMITS, JOB_LIMITS, MIB, SERVICE_LIMITS } from "./core/limits.ts";
+import { CALLER_LIMITS, JOB_LIMITS, SERVICE_LIMITS } from "./core/limits.ts";
 
 export interface Row<T> {
   /** As on the command line; SANDRUN_ + upper case with `_` is its variable. */
@@ -89,7 +89,7 @@ export const OPTIONS = {
     name: "ram-budget",
     value: "SIZE",
     help: "memory for jobs and what waits for them, such as 4G; by default half of the machine's",
-    read: size(256 * MIB),
+    read: size(SERVICE_LIMITS.ramBudgetLeastBytes),
   },
   jobCpus: {
     name: "job-cpus",

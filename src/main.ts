@@ -5,7 +5,7 @@
 import { readFileSync } from "node:fs";
 import { freemem, hostname, totalmem } from "node:os";
 import type { ServeConfig } from "./config.ts";
-import { MIB, SERVICE_LIMITS } from "./core/limits.ts";
+import { SERVICE_LIMITS } from "./core/limits.ts";
 import type { Runner } from "./core/runner.ts";
 import type { Listening } from "./http/server.ts";
 import type { TlsFiles } from "./http/tls.ts";
@@ -70,7 +70,7 @@ export async function serveHelp(): Promise<string> {
 /** Memory for jobs when the operator names none: half of the machine, at most what is free. */
 function ramBudgetOf(config: ServeConfig): number {
   const usual = Math.min(totalmem() / 2, freemem());
-  return Math.floor(config.ramBudgetBytes ?? Math.max(usual, 256 * MIB));
+  return Math.floor(config.ramBudgetBytes ?? Math.max(usual, SERVICE_LIMITS.ramBudgetLeastBytes));
 }
 
 function slotsOf(config: ServeConfig): number {

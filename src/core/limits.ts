@@ -4,7 +4,7 @@
  */
 
 /** A manifest field that a caller may set between `least` and `most`. */
-export interface Range {
+interface Range {
   readonly least: number;
   readonly usual: number;
   readonly most: number;
@@ -93,6 +93,8 @@ export const SERVICE_LIMITS = {
   queue: 1000,
   slotsMost: 256,
   bytesPerSlot: 64 * MIB,
+  /** Least memory for jobs that a service may be given. */
+  ramBudgetLeastBytes: 256 * MIB,
   /** How long a finished job is kept. */
   finishedMs: 60_000,
   /** How long a download that is under way can keep an expired job. */

@@ -68,8 +68,8 @@ export function parseManifest(json: unknown): ManifestRequest {
   return toRequest(checkFields(json === undefined ? {} : json));
 }
 
-const LISTS = new Set(["args", "outputs"]);
-const NUMBERS = new Set(["timeout", "memory_mb", "cpu_seconds"]);
+const LISTS: ReadonlySet<string> = new Set(["args", "outputs"]);
+const NUMBERS: ReadonlySet<string> = new Set(["timeout", "memory_mb", "cpu_seconds"]);
 
 function numberOf(name: string, text: string): number {
   if (!/^\d{1,10}(?:\.\d{1,6})?$/.test(text)) {

@@ -27,21 +27,21 @@ export function parseHandover(text: string): Handover {
     if (name === "fd") descriptors.set(rest[0] ?? "", Number(rest[1]));
     else values.set(name, rest.join(" "));
   }
-  const valueOf = (name: string): string => {
+  const lineOf = (name: string): string => {
     const value = values.get(name);
     if (value === undefined) throw new Error(`the warden's handover lacks "${name}"`);
     return value;
   };
   return {
-    keeper: valueOf("keeper"),
-    slots: Number(valueOf("slots")),
+    keeper: lineOf("keeper"),
+    slots: Number(lineOf("slots")),
     descriptors,
     cgroups: {
-      version: valueOf("cgroup") === "2" ? 2 : 1,
-      memory: valueOf("memory"),
-      pids: valueOf("pids"),
-      cpu: valueOf("cpu"),
-      cpuacct: valueOf("cpuacct"),
+      version: lineOf("cgroup") === "2" ? 2 : 1,
+      memory: lineOf("memory"),
+      pids: lineOf("pids"),
+      cpu: lineOf("cpu"),
+      cpuacct: lineOf("cpuacct"),
     },
   };
 }

@@ -3,9 +3,9 @@
  * that what is told is what a job gets.
  */
 import { existsSync } from "node:fs";
-import type { Manifest } from "../core/manifest.ts";
 import { LANGUAGES, type Language } from "../core/languages.ts";
 import { JOB_LIMITS } from "../core/limits.ts";
+import type { Manifest } from "../core/manifest.ts";
 import type { InterpreterInfo, Runner } from "../core/runner.ts";
 
 const MARK = "@@@";
