@@ -185,6 +185,23 @@ test("agrees with a naive matcher on small patterns and paths", () => {
   assert.ok(compared > 5000, `only ${compared} comparisons`);
 });
 
+test("patterns of every length work alike, wherever a word of states ends", () => {
+  for (let length = 1; length < 130; length++) {
+    const x = "x".repeat(length);
+    const star = compileGlobs([`${x}*y`]);
+    assert.deepEqual([`${x}y`, `${x}zzy`, `${x}z`, x].map(star), [true, true, false, false]);
+    const deep = compileGlobs([`${x}/**/y`]);
+    assert.deepEqual([`${x}/y`, `${x}/a/b/y`, `${x}/ay`, `${x}y`].map(deep), [
+      true,
+      true,
+      false,
+      false,
+    ]);
+    const last = compileGlobs([`${x}/`]);
+    assert.deepEqual([`${x}/y`, `${x}/`, x].map(last), [true, false, false]);
+  }
+});
+
 test("hostile patterns cost a bounded number of steps", () => {
   const hostile = ["*a", "**/a/", "*?", "a*", "{a,*b}", "*[!b]", "**/*a/"].map((unit) => {
     const repeated = unit.repeat(Math.floor(255 / unit.length));
