@@ -1,14 +1,7 @@
 /**
  * Every number that bounds what a caller can use, in one place.
- * A limit with a default and a ceiling is a `Range`; the rest are plain ceilings.
+ * A limit that a manifest may set has `least`, `usual` and `most`; the rest are plain ceilings.
  */
-
-/** A manifest field that a caller may set between `least` and `most`. */
-interface Range {
-  readonly least: number;
-  readonly usual: number;
-  readonly most: number;
-}
 
 export const KIB = 1024;
 export const MIB = 1024 * KIB;
