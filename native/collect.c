@@ -67,16 +67,12 @@ static int visit(struct walk *walk, const char *name) {
   size_t base = walk->lengths[walk->depth], length = strlen(name);
   int parent = dirfd(walk->directories[walk->depth - 1]);
   struct stat status;
-  if (base + 1 + length > PATH_MOST || ++walk->seen > SEEN_MOST) {
-    walk->cut = true;
-    return 0;
-  }
+  walk->cut = walk->cut || ++walk->seen > SEEN_MOST;
+  /* What lies deeper or is named longer than any answer could carry is no output. */
+  if (walk->cut || base + 1 + length > PATH_MOST) return 0;
   (void)snprintf(walk->path + base, sizeof walk->path - base, "%s%s", base == 0 ? "" : "/", name);
   if (fstatat(parent, name, &status, AT_SYMLINK_NOFOLLOW) == -1) return 0;
-  if (S_ISDIR(status.st_mode)) {
-    if (walk->depth < DEPTH_MOST) enter(walk, parent, name);
-    else walk->cut = true;
-  }
+  if (S_ISDIR(status.st_mode) && walk->depth < DEPTH_MOST) enter(walk, parent, name);
   if (!S_ISREG(status.st_mode) || (status.st_mode & S_IRUSR) == 0) return 0;
   if (walk->sent < ENTRIES_MOST) return send_entry(walk, &status);
   walk->cut = true;

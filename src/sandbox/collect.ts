@@ -3,6 +3,7 @@
  * bounded here. Names, sizes and counts come from the job and are hostile.
  */
 import { createHash } from "node:crypto";
+import { setImmediate } from "node:timers/promises";
 import { SandboxFault } from "../core/errors.ts";
 import { compileGlobs } from "../core/globs.ts";
 import type { InputTree, OutputFile } from "../core/job.ts";
@@ -30,8 +31,18 @@ function usablePath(bytes: Uint8Array): string | undefined {
   }
 }
 
-async function list(box: Box): Promise<Found[]> {
+/**
+ * Time that choosing the outputs of one job may take. Thousands of paths against the costliest
+ * patterns would hold up everybody else's requests for seconds.
+ */
+const CHOOSING_MS = 500;
+/** Others get their turn after so many paths. */
+const CHOOSING_TURN = 32;
+
+async function list(box: Box, isOutput: Chooser): Promise<Found[]> {
   const found: Found[] = [];
+  let choosingMs = 0;
+  let seen = 0;
   await box.send(FRAME.list);
   for (;;) {
     const frame = await box.next();
@@ -43,7 +54,12 @@ async function list(box: Box): Promise<Found[]> {
     if (frame.type !== FRAME.entry) throw new SandboxFault("list the outputs");
     const entry = decodeEntry(frame.payload);
     const path = usablePath(entry.path);
-    if (path !== undefined) found.push({ path, entry });
+    if (path === undefined) continue;
+    const begunMs = performance.now();
+    if (isOutput({ path, entry })) found.push({ path, entry });
+    choosingMs += performance.now() - begunMs;
+    if (choosingMs > CHOOSING_MS) throw new OutputLimit();
+    if (++seen % CHOOSING_TURN === 0) await setImmediate();
   }
 }
 
@@ -197,7 +213,7 @@ export async function collect(
   isOutput: Chooser,
   release: () => Promise<void>,
 ): Promise<Outputs> {
-  const found = (await list(box)).filter(isOutput);
+  const found = await list(box, isOutput);
   const totalBytes = found.reduce((sum, { entry }) => sum + entry.sizeBytes, 0);
   if (totalBytes > TRANSFER_LIMITS.outputBytes) throw new OutputLimit();
   if (found.length > TRANSFER_LIMITS.outputFiles) throw new OutputLimit();
