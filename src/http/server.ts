@@ -71,6 +71,8 @@ function makeServer(
     keepAliveTimeout: limits.keepAliveMs,
     connectionsCheckingInterval: limits.checkMs,
     insecureHTTPParser: false,
+    // Node's own answer has no body; ours is in the listener.
+    requireHostHeader: false,
   };
   const answering = new WeakMap<Duplex, ServerResponse>();
   const listener = requestListener(options, answering);
@@ -86,6 +88,12 @@ function makeServer(
   server.maxHeadersCount = 0;
   server.setTimeout(limits.idleMs);
   server.on("clientError", (error, socket) => refuseBroken(error, socket, answering.get(socket)));
+  // Kept alive, the connection of the last answer would hold a closing server up.
+  server.on("request", (_request, answer) =>
+    answer.once("close", () =>
+      setImmediate(() => server.listening || server.closeIdleConnections()),
+    ),
+  );
   server.on("connect", (_request, socket) =>
     endWith(socket, 405, new Refusal("method_not_allowed")),
   );
@@ -109,6 +117,10 @@ function requestListener(
   });
   return (incoming, outgoing) => {
     const { socket } = incoming;
+    if (incoming.headers.host === undefined && incoming.httpVersion !== "1.0") {
+      endWith(socket, 400, new Refusal("bad_request", "The header Host is missing."));
+      return;
+    }
     answering.set(socket, outgoing);
     outgoing.once("close", () => {
       if (answering.get(socket) === outgoing) answering.delete(socket);

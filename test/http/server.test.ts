@@ -1,0 +1,189 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { request as httpRequest } from "node:http";
+import { request as httpsRequest } from "node:https";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, it } from "node:test";
+import { selfSignedCertificate } from "../../src/http/selfsigned.ts";
+import { listen } from "../../src/http/server.ts";
+import { FakeOutputs } from "../fakes/runner.ts";
+import { ask, echo, makeRig, post, settle } from "../fakes/service.ts";
+import { exchange, openSocket, serveRig, until, untilClosed } from "../fakes/wire.ts";
+
+async function textOf(request: ReturnType<typeof httpRequest>): Promise<string> {
+  const [answer] = await once(request, "response");
+  return (await answer.toArray()).join("");
+}
+
+describe("the listener", () => {
+  it("serves over TLS with the certificate that it was given, and nothing plain", async () => {
+    const { certPem, keyPem } = selfSignedCertificate("h", Date.now());
+    const rig = await serveRig({ tls: { cert: certPem, key: keyPem } });
+    rig.runner.script = echo;
+    const request = httpsRequest({
+      port: rig.port,
+      host: "127.0.0.1",
+      servername: "localhost",
+      ca: certPem,
+      agent: false,
+      method: "POST",
+      path: "/run",
+      headers: { "Content-Type": "text/plain" },
+    });
+    request.end("print(1)");
+    assert.equal(await textOf(request), "print(1)");
+    assert.equal(await exchange(rig.port, "GET / HTTP/1.1\r\nHost: h\r\n\r\n"), "");
+    await rig.stop();
+  });
+
+  it("serves plain on a Unix socket, whose peer is believed behind a proxy", async () => {
+    const directory = mkdtempSync(join(tmpdir(), "sandrun-socket-"));
+    const path = join(directory, "http.sock");
+    const rig = makeRig({ behindProxy: true, maxRunning: 1, maxWaiting: 1 });
+    const server = await listen({ app: rig.app, log: () => undefined }, { path });
+    assert.equal(server.address, path);
+    const statusOf = async (client: string) => {
+      const request = httpRequest({
+        socketPath: path,
+        agent: false,
+        method: "POST",
+        path: "/submit",
+        headers: { "Content-Type": "application/json", "X-Forwarded-For": client },
+      });
+      request.end('{"code":"1"}');
+      const [answer] = await once(request, "response");
+      answer.resume();
+      return answer.statusCode;
+    };
+    const statuses: unknown[] = [];
+    for (const client of ["192.0.2.1", "192.0.2.1", "192.0.2.1", "192.0.2.2"]) {
+      statuses.push(await statusOf(client));
+    }
+    assert.deepEqual(statuses, [202, 202, 429, 202]);
+    await server.close();
+    await rig.close();
+    rmSync(directory, { recursive: true });
+  });
+
+  it("says where it listens, and refuses a port that is taken", async () => {
+    const rig = await serveRig();
+    assert.equal(rig.server.address, `127.0.0.1:${rig.port}`);
+    const again = listen(
+      { app: rig.app, log: () => undefined },
+      { host: "127.0.0.1", port: rig.port },
+    );
+    await assert.rejects(again, { code: "EADDRINUSE" });
+    await rig.stop();
+  });
+
+  it("lets answers under way finish when it closes, and takes no more", async () => {
+    const rig = await serveRig({ limits: { drainMs: 5000 } });
+    const socket = await openSocket(rig.port);
+    socket.write(
+      "POST /run HTTP/1.1\r\nHost: h\r\nContent-Type: text/plain\r\nContent-Length: 1\r\n\r\nx",
+    );
+    const answered = untilClosed(socket);
+    const run = await rig.runner.next();
+    const closed = rig.server.close();
+    run.print("last words");
+    run.end();
+    assert.match(await answered, /last words$/);
+    await closed;
+    await rig.close();
+  });
+
+  it("cuts what does not finish when it closes", async () => {
+    const rig = await serveRig({ limits: { drainMs: 50 } });
+    const socket = await openSocket(rig.port);
+    socket.write(
+      "POST /run HTTP/1.1\r\nHost: h\r\nContent-Type: text/plain\r\nContent-Length: 1\r\n\r\nx",
+    );
+    const answered = untilClosed(socket);
+    await rig.runner.next();
+    await rig.stop();
+    assert.equal(await answered, "");
+  });
+});
+
+describe("hanging up", () => {
+  const RUN =
+    "POST /run HTTP/1.1\r\nHost: h\r\nContent-Type: text/plain\r\nContent-Length: 1\r\n\r\nx";
+
+  it("cancels the job of /run", async () => {
+    const rig = await serveRig();
+    const socket = await openSocket(rig.port);
+    socket.write(RUN);
+    const run = await rig.runner.next();
+    socket.destroy();
+    await once(run.signal, "abort");
+    assert.equal(run.signal.reason, "cancelled");
+    await rig.stop();
+  });
+
+  it("does not cancel the job of /submit", async () => {
+    const rig = await serveRig();
+    const socket = await openSocket(rig.port);
+    const body = '{"code":"1"}';
+    socket.write(
+      `POST /submit HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+    );
+    await until(socket, (text) => text.includes("job_id"));
+    socket.destroy();
+    const run = await rig.runner.next();
+    run.end();
+    await settle();
+    assert.equal(run.signal.aborted, false);
+    await rig.stop();
+  });
+
+  it("in the middle of a download keeps the job; the whole of it destroys the job", async () => {
+    const rig = await serveRig();
+    const { json } = await post(rig, "/submit", { code: "1" });
+    const id = String(json?.job_id);
+    // More than any socket buffer holds, and nothing that gzip makes small.
+    const noise = Buffer.alloc(24 * 1024 * 1024);
+    for (let i = 0, x = 1; i < noise.length; i += 4) {
+      x = (Math.imul(x, 1664525) + 1013904223) | 0;
+      noise.writeInt32LE(x ^ (x >>> 13), i);
+    }
+    const outputs = new FakeOutputs({ "noise.bin": noise });
+    (await rig.runner.next()).end({ outputs });
+    await settle();
+    const socket = await openSocket(rig.port);
+    socket.write(`GET /download/${id} HTTP/1.1\r\nHost: h\r\n\r\n`);
+    await until(socket, (text) => text.length > 100_000);
+    socket.destroy();
+    // The server learns of it when it writes or reads next.
+    while (rig.logged.every(({ route }) => route !== "/download/:id")) await settle();
+    assert.equal((await ask(rig, `/status/${id}`)).status, 200);
+    const whole = await exchange(
+      rig.port,
+      `GET /download/${id} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n`,
+    );
+    assert.ok(whole.endsWith("\r\n0\r\n\r\n"));
+    assert.equal((await ask(rig, `/status/${id}`)).status, 404);
+    assert.equal(outputs.destroyed, 1);
+    await rig.stop();
+  });
+
+  it("cuts a download whose box dies, instead of ending it like a whole one", async () => {
+    const rig = await serveRig();
+    const { json } = await post(rig, "/submit", { code: "1" });
+    const outputs = new FakeOutputs({ "big.bin": Buffer.alloc(5_000_000, 1) });
+    (await rig.runner.next()).end({ outputs });
+    await settle();
+    const gate = Promise.withResolvers<void>();
+    outputs.gate = gate.promise;
+    const socket = await openSocket(rig.port);
+    socket.write(`GET /download/${json?.job_id} HTTP/1.1\r\nHost: h\r\n\r\n`);
+    const got = untilClosed(socket);
+    await settle();
+    outputs.destroyed = 1;
+    gate.resolve();
+    assert.ok(!(await got).endsWith("0\r\n\r\n"));
+    assert.ok(rig.logged.some(({ event }) => event === "fault"));
+    await rig.stop();
+  });
+});
