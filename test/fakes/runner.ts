@@ -21,6 +21,8 @@ export class FakeOutputs implements Outputs {
   readonly holdsBox: boolean;
   readonly totalBytes: number;
   destroyed = 0;
+  /** Readers that have begun and not ended. */
+  reading = 0;
   /** Awaited before each file's bytes come, when it is set. */
   gate: Promise<void> | undefined;
   readonly #contents: ReadonlyMap<string, Uint8Array>;
@@ -42,10 +44,15 @@ export class FakeOutputs implements Outputs {
   async *read(file: OutputFile): AsyncGenerator<Uint8Array> {
     const bytes = this.#contents.get(file.path);
     if (bytes === undefined) throw new Error("no such file");
-    for (let at = 0; at < bytes.length; at += 65_536) {
-      await this.gate;
-      if (this.destroyed > 0) throw new SandboxFault("the box is gone");
-      yield Uint8Array.from(bytes.subarray(at, at + 65_536));
+    this.reading += 1;
+    try {
+      for (let at = 0; at < bytes.length; at += 65_536) {
+        await this.gate;
+        if (this.destroyed > 0) throw new SandboxFault("the box is gone");
+        yield Uint8Array.from(bytes.subarray(at, at + 65_536));
+      }
+    } finally {
+      this.reading -= 1;
     }
   }
 

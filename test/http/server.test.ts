@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { request as httpRequest } from "node:http";
 import { request as httpsRequest } from "node:https";
+import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
@@ -65,6 +67,30 @@ describe("the listener", () => {
     await server.close();
     await rig.close();
     rmSync(directory, { recursive: true });
+  });
+
+  it("takes a socket over that another process opened", async () => {
+    const opener = createServer();
+    await new Promise<void>((resolve) => opener.listen(0, "127.0.0.1", resolve));
+    const { port } = opener.address() as AddressInfo;
+    const { _handle: handle } = opener as unknown as { _handle: { fd: number } };
+    const program = `
+      import { Hono } from "hono";
+      import { listen } from "./src/http/server.ts";
+      const app = new Hono().get("/", (c) => c.text("inherited"));
+      process.stdout.write((await listen({ app, log: () => undefined }, { fd: 3 })).address);
+    `;
+    const child = spawn(process.execPath, ["--input-type=module", "-e", program], {
+      cwd: new URL("../../", import.meta.url),
+      stdio: ["ignore", "pipe", "inherit", handle.fd],
+    });
+    const [address] = await once(child.stdout ?? assert.fail(), "data");
+    opener.close();
+    assert.equal(String(address), `127.0.0.1:${port}`);
+    const text = await exchange(port, "GET / HTTP/1.0\r\n\r\n");
+    assert.match(text, /inherited$/);
+    child.kill();
+    await once(child, "exit");
   });
 
   it("says where it listens, and refuses a port that is taken", async () => {
@@ -155,8 +181,8 @@ describe("hanging up", () => {
     socket.write(`GET /download/${id} HTTP/1.1\r\nHost: h\r\n\r\n`);
     await until(socket, (text) => text.length > 100_000);
     socket.destroy();
-    // The server learns of it when it writes or reads next.
-    while (rig.logged.every(({ route }) => route !== "/download/:id")) await settle();
+    while (outputs.reading > 0) await settle();
+    await settle();
     assert.equal((await ask(rig, `/status/${id}`)).status, 200);
     const whole = await exchange(
       rig.port,
