@@ -4,15 +4,20 @@
  * actions become segments, and the segments become a balanced tree of comparisons: about seven
  * for any call, and cheap for the kernel to walk when it works out which numbers are always
  * allowed (it then skips the program for those). A call whose arguments matter jumps to a
- * short piece of code behind the tree.
+ * short piece of code behind the tree; most of these compare one argument with a list.
  */
 #include "seccomp.h"
 
+#include <asm/socket.h>
 #include <linux/audit.h>
 #include <linux/seccomp.h>
+#include <fcntl.h>
 #include <sched.h>
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -21,9 +26,6 @@
 
 /* Calls that are younger than the headers of the oldest system that we build on; from 424 on the
  * numbers are the same on every architecture. */
-#ifndef SYS_cachestat
-#define SYS_cachestat 451
-#endif
 #ifndef SYS_fchmodat2
 #define SYS_fchmodat2 452
 #endif
@@ -38,9 +40,6 @@
 #ifndef SYS_mseal
 #define SYS_mseal 462
 #endif
-#ifndef CLONE_NEWTIME
-#define CLONE_NEWTIME 0x80
-#endif
 
 #if defined(__x86_64__)
 #define NATIVE_ARCH AUDIT_ARCH_X86_64
@@ -52,9 +51,13 @@
 #endif
 
 enum action {
-  REFUSE, PASS, UNKNOWN,
-  RULE_IOCTL, RULE_CLONE, RULE_PRCTL, RULE_PERSONALITY, RULE_SETRLIMIT, RULE_PRLIMIT,
-  RULE_SOCKETPAIR, ACTION_COUNT,
+  REFUSE, PASS, UNKNOWN, DONE,
+  RULE_FIRST,
+  /* One argument decides. */
+  RULE_CLONE = RULE_FIRST, RULE_PRCTL, RULE_PERSONALITY, RULE_SETRLIMIT, RULE_SOCKETPAIR,
+  RULE_SETSOCKOPT, RULE_FADVISE, RULE_MADVISE, RULE_MMAP, RULE_MEMFD, CHOICES_END,
+  /* Code of its own. */
+  RULE_IOCTL = CHOICES_END, RULE_PRLIMIT, ACTION_COUNT,
 };
 
 struct entry {
@@ -64,13 +67,17 @@ struct entry {
 
 #define GROUP(name, reason)
 #define ALLOW(call) {SYS_##call, PASS},
+#define PRETEND(call) {SYS_##call, DONE},
 #define CHECK(call, rule) {SYS_##call, RULE_##rule},
 static const struct entry table[] = {
 #include "syscalls.h"
 };
 
-#define RETURN_ALLOW BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)
-#define RETURN_ERROR(error) BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (error))
+#define ALLOWED SECCOMP_RET_ALLOW
+#define ERROR(error) (SECCOMP_RET_ERRNO | (error))
+/* The call succeeds and nothing is done. */
+#define SUCCESS ERROR(0)
+#define RETURN(verdict) BPF_STMT(BPF_RET | BPF_K, (verdict))
 #define LOAD(field) \
   BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (unsigned)offsetof(struct seccomp_data, field))
 /* The low half of an argument on the little-endian machines that we build for. */
@@ -79,59 +86,72 @@ static const struct entry table[] = {
 #define LOAD_ARG_HIGH(index)          \
   BPF_STMT(BPF_LD | BPF_W | BPF_ABS,  \
            (unsigned)(offsetof(struct seccomp_data, args) + 8 * (index) + 4))
-#define IF_EQUAL(value, skip_if, skip_else) \
-  BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (value), (skip_if), (skip_else))
-#define IF_ANY_BIT(bits, skip_if, skip_else) \
-  BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, (bits), (skip_if), (skip_else))
+#define JUMP(how, value, skip_if, skip_else) \
+  BPF_JUMP(BPF_JMP | (how) | BPF_K, (value), (skip_if), (skip_else))
 
-#define NAMESPACE_FLAGS                                                                   \
-  (CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | \
-   CLONE_NEWCGROUP)
+enum { VALUES_MOST = 32 };
 
-/* TIOCSTI types into the terminal of whoever looks at it, TIOCLINUX pastes there. */
+/* "The argument is one of the values, or has one of the bits: then this, otherwise that." */
+struct choice {
+  unsigned argument;
+  bool bits;
+  uint32_t then, otherwise;
+  unsigned count;
+  uint32_t values[VALUES_MOST];
+};
+
+static const struct choice choices[CHOICES_END] = {
+    /* A new user namespace would give capabilities over fresh kernel interfaces. */
+    [RULE_CLONE] = {0, true, ERROR(EPERM), ALLOWED, 1,
+                    {CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWIPC |
+                     CLONE_NEWUTS | CLONE_NEWCGROUP}},
+    /* What ordinary programs ask for; others are answered as by an older kernel. More filters let
+     * a program make the kernel walk long ones; a core scheduling cookie idles the sibling of
+     * its core; names of mappings are memory that nobody counts. */
+    [RULE_PRCTL] = {0, false, ALLOWED, ERROR(EINVAL), 24,
+                    {PR_SET_PDEATHSIG, PR_GET_PDEATHSIG, PR_GET_DUMPABLE, PR_SET_DUMPABLE,
+                     PR_GET_KEEPCAPS, PR_SET_KEEPCAPS, PR_SET_NAME, PR_GET_NAME, PR_GET_SECCOMP,
+                     PR_CAPBSET_READ, PR_GET_TSC, PR_GET_SECUREBITS, PR_SET_TIMERSLACK,
+                     PR_GET_TIMERSLACK, PR_SET_CHILD_SUBREAPER, PR_GET_CHILD_SUBREAPER,
+                     PR_SET_NO_NEW_PRIVS, PR_GET_NO_NEW_PRIVS, PR_GET_TID_ADDRESS,
+                     PR_SET_THP_DISABLE, PR_GET_THP_DISABLE, PR_CAP_AMBIENT,
+                     PR_GET_SPECULATION_CTRL, PR_SET_SPECULATION_CTRL}},
+    /* Only asking, and the plain Linux personality: others turn mitigations off. */
+    [RULE_PERSONALITY] = {0, false, ALLOWED, ERROR(EPERM), 2, {0xffffffff, 0}},
+    /* A core limit of 1 keeps a piped core_pattern from running; 0 would let it run again. */
+    [RULE_SETRLIMIT] = {0, false, ERROR(EPERM), ALLOWED, 1, {RLIMIT_CORE}},
+    [RULE_SOCKETPAIR] = {0, false, ALLOWED, ERROR(EPERM), 1, {AF_UNIX}},
+    /* Compiled filters of sockets use up memory that the whole host shares, and without it no
+     * other box could take its own syscall filter. */
+    [RULE_SETSOCKOPT] = {2, false, ERROR(EPERM), ALLOWED, 4,
+                         {SO_ATTACH_FILTER, SO_ATTACH_BPF, SO_ATTACH_REUSEPORT_CBPF,
+                          SO_ATTACH_REUSEPORT_EBPF}},
+    /* It throws files of /usr out of the cache of the host and of all boxes. */
+    [RULE_FADVISE] = {3, false, SUCCESS, ALLOWED, 1, {POSIX_FADV_DONTNEED}},
+    /* Merged pages tell by the time a write takes what others have in memory. */
+    [RULE_MADVISE] = {2, false, ERROR(EINVAL), ALLOWED, 1, {MADV_MERGEABLE}},
+    /* Huge pages come from a pool of the host that the memory cgroup does not count. */
+    [RULE_MMAP] = {3, true, ERROR(ENOMEM), ALLOWED, 1, {MAP_HUGETLB}},
+    [RULE_MEMFD] = {1, true, ERROR(ENOMEM), ALLOWED, 1, {MFD_HUGETLB}},
+};
+
+/* TIOCSTI types into the terminal of whoever looks at it, TIOCLINUX pastes there, TIOCSETD loads
+ * kernel modules of line disciplines, and 0x8910 to 0x89ff ask about and set up networks. */
 static const struct sock_filter rule_ioctl[] = {
-    LOAD_ARG(1), IF_EQUAL(TIOCSTI, 2, 0), IF_EQUAL(TIOCLINUX, 1, 0), RETURN_ALLOW,
-    RETURN_ERROR(EPERM)};
-
-/* A new user namespace would give capabilities over fresh kernel interfaces. */
-static const struct sock_filter rule_clone[] = {
-    LOAD_ARG(0), IF_ANY_BIT(NAMESPACE_FLAGS, 1, 0), RETURN_ALLOW, RETURN_ERROR(EPERM)};
-
-/* More filters would do no harm but let a program make the kernel walk long ones. */
-static const struct sock_filter rule_prctl[] = {
-    LOAD_ARG(0), IF_EQUAL(PR_SET_SECCOMP, 1, 0), RETURN_ALLOW, RETURN_ERROR(EPERM)};
-
-/* Only asking, and the plain Linux personality: others turn mitigations off. */
-static const struct sock_filter rule_personality[] = {
-    LOAD_ARG(0), IF_EQUAL(0xffffffff, 1, 0), IF_EQUAL(0, 0, 1), RETURN_ALLOW,
-    RETURN_ERROR(EPERM)};
-
-/* A core limit of 1 keeps a piped core_pattern from running; 0 would let it run again. */
-static const struct sock_filter rule_setrlimit[] = {
-    LOAD_ARG(0), IF_EQUAL(RLIMIT_CORE, 1, 0), RETURN_ALLOW, RETURN_ERROR(EPERM)};
+    LOAD_ARG(1),
+    JUMP(BPF_JEQ, TIOCSTI, 5, 0),
+    JUMP(BPF_JEQ, TIOCLINUX, 4, 0),
+    JUMP(BPF_JEQ, TIOCSETD, 3, 0),
+    JUMP(BPF_JGE, 0x8910, 0, 1),
+    JUMP(BPF_JGT, 0x89ff, 0, 1),
+    RETURN(ALLOWED),
+    RETURN(ERROR(EPERM))};
 
 static const struct sock_filter rule_prlimit[] = {
-    LOAD_ARG(1), IF_EQUAL(RLIMIT_CORE, 0, 4), LOAD_ARG(2), IF_EQUAL(0, 0, 3),
-    LOAD_ARG_HIGH(2), IF_EQUAL(0, 0, 1), RETURN_ALLOW, RETURN_ERROR(EPERM)};
-
-static const struct sock_filter rule_socketpair[] = {
-    LOAD_ARG(0), IF_EQUAL(AF_UNIX, 0, 1), RETURN_ALLOW, RETURN_ERROR(EPERM)};
-
-struct rule {
-  const struct sock_filter *code;
-  unsigned length;
-};
-#define RULE(name) {name, sizeof name / sizeof name[0]}
-
-static const struct rule rules[ACTION_COUNT] = {
-    [RULE_IOCTL] = RULE(rule_ioctl),
-    [RULE_CLONE] = RULE(rule_clone),
-    [RULE_PRCTL] = RULE(rule_prctl),
-    [RULE_PERSONALITY] = RULE(rule_personality),
-    [RULE_SETRLIMIT] = RULE(rule_setrlimit),
-    [RULE_PRLIMIT] = RULE(rule_prlimit),
-    [RULE_SOCKETPAIR] = RULE(rule_socketpair),
-};
+    LOAD_ARG(1),      JUMP(BPF_JEQ, RLIMIT_CORE, 0, 4),
+    LOAD_ARG(2),      JUMP(BPF_JEQ, 0, 0, 3),
+    LOAD_ARG_HIGH(2), JUMP(BPF_JEQ, 0, 0, 1),
+    RETURN(ALLOWED),  RETURN(ERROR(EPERM))};
 
 struct segment {
   unsigned from;
@@ -148,9 +168,10 @@ static void emit(struct filter *filter, struct sock_filter instruction) {
 static void emit_tree(struct filter *filter, const struct segment *segments, int low, int high) {
   if (low == high) {
     switch (segments[low].action) {
-      case PASS: emit(filter, (struct sock_filter)RETURN_ALLOW); return;
-      case REFUSE: emit(filter, (struct sock_filter)RETURN_ERROR(EPERM)); return;
-      case UNKNOWN: emit(filter, (struct sock_filter)RETURN_ERROR(ENOSYS)); return;
+      case PASS: emit(filter, (struct sock_filter)RETURN(ALLOWED)); return;
+      case REFUSE: emit(filter, (struct sock_filter)RETURN(ERROR(EPERM))); return;
+      case UNKNOWN: emit(filter, (struct sock_filter)RETURN(ERROR(ENOSYS))); return;
+      case DONE: emit(filter, (struct sock_filter)RETURN(SUCCESS)); return;
       default:
         emit(filter, (struct sock_filter)BPF_STMT(BPF_JMP | BPF_JA, segments[low].action));
         return;
@@ -170,12 +191,30 @@ static void emit_tree(struct filter *filter, const struct segment *segments, int
   emit_tree(filter, segments, middle, high);
 }
 
+static void emit_choice(struct filter *filter, const struct choice *choice) {
+  emit(filter, (struct sock_filter)LOAD_ARG(choice->argument));
+  for (unsigned i = 0; i < choice->count; i++)
+    emit(filter, (struct sock_filter)JUMP(choice->bits ? BPF_JSET : BPF_JEQ, choice->values[i],
+                                          choice->count - i, 0));
+  emit(filter, (struct sock_filter)RETURN(choice->otherwise));
+  emit(filter, (struct sock_filter)RETURN(choice->then));
+}
+
+static void emit_code(struct filter *filter, const struct sock_filter *code, size_t length) {
+  for (size_t i = 0; i < length; i++) emit(filter, code[i]);
+}
+
+/* Puts the rules behind the tree, whose leaves then get their places. */
 static void emit_rules(struct filter *filter, unsigned tree_start) {
   unsigned tree_end = filter->length, place[ACTION_COUNT] = {0};
-  for (unsigned action = RULE_IOCTL; action < ACTION_COUNT; action++) {
+  for (unsigned action = RULE_FIRST; action < CHOICES_END; action++) {
     place[action] = filter->length;
-    for (unsigned i = 0; i < rules[action].length; i++) emit(filter, rules[action].code[i]);
+    emit_choice(filter, &choices[action]);
   }
+  place[RULE_IOCTL] = filter->length;
+  emit_code(filter, rule_ioctl, sizeof rule_ioctl / sizeof rule_ioctl[0]);
+  place[RULE_PRLIMIT] = filter->length;
+  emit_code(filter, rule_prlimit, sizeof rule_prlimit / sizeof rule_prlimit[0]);
   for (unsigned i = tree_start; i < tree_end && i < FILTER_MOST; i++) {
     if (filter->code[i].code != (BPF_JMP | BPF_JA)) continue;
     filter->code[i].k = place[filter->code[i].k] - i - 1;
@@ -200,12 +239,12 @@ int compile_filter(struct filter *filter, struct fault *fault) {
   int count = segments_of_table(segments);
   filter->length = 0;
   emit(filter, (struct sock_filter)LOAD(arch));
-  emit(filter, (struct sock_filter)IF_EQUAL(NATIVE_ARCH, 1, 0));
-  emit(filter, (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS));
+  emit(filter, (struct sock_filter)JUMP(BPF_JEQ, NATIVE_ARCH, 1, 0));
+  emit(filter, (struct sock_filter)RETURN(SECCOMP_RET_KILL_PROCESS));
   emit(filter, (struct sock_filter)LOAD(nr));
 #ifdef X32_BIT
-  emit(filter, (struct sock_filter)IF_ANY_BIT(X32_BIT, 0, 1));
-  emit(filter, (struct sock_filter)RETURN_ERROR(EPERM));
+  emit(filter, (struct sock_filter)JUMP(BPF_JSET, X32_BIT, 0, 1));
+  emit(filter, (struct sock_filter)RETURN(ERROR(EPERM)));
 #endif
   unsigned tree_start = filter->length;
   emit_tree(filter, segments, 0, count - 1);

@@ -1,9 +1,10 @@
 /* The system calls that a program in a box may make, in groups, each with its reason.
  *
  * GROUP(name, reason) opens a group, ALLOW(call) lists a call of it. CHECK(call, rule) lists a
- * call that is allowed only with some arguments; the rules are in seccomp.c. What stands here
- * neither takes privileges that the program could not use anyway, nor reaches code in the
- * kernel that an ordinary program has no use for.
+ * call that is allowed only with some arguments; the rules are in seccomp.c. PRETEND(call) lists
+ * one that succeeds and does nothing. What stands here neither takes privileges that the program
+ * could not use anyway, nor reaches code in the kernel that an ordinary program has no use for,
+ * nor takes memory that no cgroup counts.
  *
  * Not listed means EPERM, so that a program can say what it was refused. Numbers above
  * SYSCALL_NEWEST mean ENOSYS, as on a kernel that does not know them yet; so does clone3, whose
@@ -12,14 +13,14 @@
 #define SYSCALL_NEWEST 462
 
 #ifndef GROUP
-#error "define GROUP, ALLOW and CHECK before including syscalls.h"
+#error "define GROUP, ALLOW, CHECK and PRETEND before including syscalls.h"
 #endif
 
 GROUP(io, "reading and writing what is already open")
 ALLOW(read) ALLOW(write) ALLOW(readv) ALLOW(writev) ALLOW(pread64) ALLOW(pwrite64) ALLOW(preadv)
 ALLOW(pwritev) ALLOW(preadv2) ALLOW(pwritev2) ALLOW(lseek) ALLOW(close) ALLOW(close_range)
 ALLOW(dup) ALLOW(dup3) ALLOW(fcntl) ALLOW(flock) ALLOW(fsync) ALLOW(fdatasync) ALLOW(sync_file_range)
-ALLOW(readahead) ALLOW(fadvise64) ALLOW(sendfile) ALLOW(splice) ALLOW(tee) ALLOW(copy_file_range)
+ALLOW(readahead) CHECK(fadvise64, FADVISE) ALLOW(sendfile) ALLOW(splice) ALLOW(tee) ALLOW(copy_file_range)
 ALLOW(pipe2) CHECK(ioctl, IOCTL)
 
 GROUP(files, "files of the box; the mounts decide what is there and what can be written")
@@ -28,22 +29,25 @@ ALLOW(fstatfs) ALLOW(faccessat) ALLOW(faccessat2) ALLOW(readlinkat) ALLOW(getden
 ALLOW(mkdirat) ALLOW(mknodat) ALLOW(unlinkat) ALLOW(linkat) ALLOW(symlinkat) ALLOW(renameat)
 ALLOW(renameat2) ALLOW(fchmodat) ALLOW(fchmodat2) ALLOW(fchmod) ALLOW(fchownat) ALLOW(fchown)
 ALLOW(truncate) ALLOW(ftruncate) ALLOW(fallocate) ALLOW(utimensat) ALLOW(umask) ALLOW(getcwd)
-ALLOW(chdir) ALLOW(fchdir) ALLOW(sync) ALLOW(syncfs) ALLOW(getxattr) ALLOW(lgetxattr)
+ALLOW(chdir) ALLOW(fchdir) ALLOW(syncfs) ALLOW(getxattr) ALLOW(lgetxattr)
 ALLOW(fgetxattr) ALLOW(listxattr) ALLOW(llistxattr) ALLOW(flistxattr) ALLOW(setxattr)
 ALLOW(lsetxattr) ALLOW(fsetxattr) ALLOW(removexattr) ALLOW(lremovexattr) ALLOW(fremovexattr)
-ALLOW(cachestat)
+
+GROUP(flushing, "the files of a box are memory: there is nothing to flush, and the real call would "
+                "write back every file system of the host")
+PRETEND(sync)
 
 GROUP(watch, "waiting for events; a watch reaches only inodes of the box's own mounts")
 ALLOW(epoll_create1) ALLOW(epoll_ctl) ALLOW(epoll_pwait) ALLOW(epoll_pwait2) ALLOW(ppoll)
 ALLOW(pselect6) ALLOW(eventfd2) ALLOW(signalfd4) ALLOW(timerfd_create) ALLOW(timerfd_settime)
 ALLOW(timerfd_gettime) ALLOW(inotify_init1) ALLOW(inotify_add_watch) ALLOW(inotify_rm_watch)
 
-GROUP(memory, "memory of the process itself; the cgroup counts it")
-ALLOW(mmap) ALLOW(munmap) ALLOW(mprotect) ALLOW(mremap) ALLOW(madvise) ALLOW(brk) ALLOW(msync)
-ALLOW(mincore) ALLOW(mlock) ALLOW(mlock2) ALLOW(munlock) ALLOW(mlockall) ALLOW(munlockall)
-ALLOW(memfd_create) ALLOW(membarrier) ALLOW(mseal) ALLOW(pkey_alloc) ALLOW(pkey_free)
-ALLOW(pkey_mprotect) ALLOW(map_shadow_stack) ALLOW(get_mempolicy) ALLOW(set_mempolicy)
-ALLOW(mbind)
+GROUP(memory, "memory of the process itself; the cgroup counts it. Not mbind and set_mempolicy: the "
+              "policies of a shared mapping are kernel memory without bound that nobody counts")
+CHECK(mmap, MMAP) ALLOW(munmap) ALLOW(mprotect) ALLOW(mremap) CHECK(madvise, MADVISE) ALLOW(brk)
+ALLOW(msync) ALLOW(mincore) ALLOW(mlock) ALLOW(mlock2) ALLOW(munlock) ALLOW(mlockall)
+ALLOW(munlockall) CHECK(memfd_create, MEMFD) ALLOW(membarrier) ALLOW(mseal) ALLOW(pkey_alloc)
+ALLOW(pkey_free) ALLOW(pkey_mprotect) ALLOW(map_shadow_stack) ALLOW(get_mempolicy)
 
 GROUP(processes, "starting, waiting for and ending processes of the box")
 CHECK(clone, CLONE) ALLOW(execve) ALLOW(execveat) ALLOW(exit) ALLOW(exit_group) ALLOW(wait4)
@@ -87,7 +91,7 @@ GROUP(sockets, "pairs of sockets inside the box (asyncio, multiprocessing, child
                "no call makes a socket that could be bound or connected")
 CHECK(socketpair, SOCKETPAIR) ALLOW(sendto) ALLOW(recvfrom) ALLOW(sendmsg) ALLOW(recvmsg)
 ALLOW(sendmmsg) ALLOW(recvmmsg) ALLOW(shutdown) ALLOW(getsockname) ALLOW(getpeername)
-ALLOW(getsockopt) ALLOW(setsockopt)
+ALLOW(getsockopt) CHECK(setsockopt, SETSOCKOPT)
 
 GROUP(ipc, "System V and POSIX IPC; the IPC namespace holds them, the cgroup counts them")
 ALLOW(shmget) ALLOW(shmat) ALLOW(shmdt) ALLOW(shmctl) ALLOW(semget) ALLOW(semop)
