@@ -18,9 +18,11 @@
 
 #include "identity.h"
 
+/* The empty layer is there because a read-only overlay needs two, and is the upper one because
+ * statfs asks that one: how full the host's disk is is no business of a job. */
 static int mount_overlay(const char *lower, const char *place, struct fault *fault) {
   char options[128];
-  (void)snprintf(options, sizeof options, "lowerdir=%s:/empty", lower);
+  (void)snprintf(options, sizeof options, "lowerdir=/empty:%s", lower);
   TRY(mount("overlay", place, "overlay", MS_RDONLY | MS_NOSUID | MS_NODEV, options),
       "mount an overlay of %s", lower);
   return 0;
@@ -56,7 +58,8 @@ static int mount_devices(const struct box_request *request, struct fault *fault)
   char from[32];
   (void)snprintf(from, sizeof from, "/dev/%u", request->slot);
   if (bind_read_only(from, "dev", MOUNT_ATTR_NOEXEC, fault) == -1) return -1;
-  TRY(mount("devpts", "dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666,mode=600"),
+  /* Without a ceiling one box could take all terminals that the host allows. */
+  TRY(mount("devpts", "dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666,mode=600,max=32"),
       "mount /dev/pts");
   return mount_tmpfs("dev/shm", request->shm_bytes, request->tmp_inodes, 01777, fault);
 }
