@@ -2,6 +2,7 @@
 
 #include <limits.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { PLAN_MOST = 64 * 1024 };
@@ -52,6 +53,17 @@ static bool take_listen(struct plan *plan, char *rest) {
          copy(plan->listen_port, sizeof plan->listen_port, strtok_r(NULL, " ", &save));
 }
 
+/* A tree with a /usr of its own is a whole system. Looked at here, since the side that wrote the
+ * plan may not be allowed into it. */
+static enum tree_kind kind_of(const char *name, const char *path) {
+  char programs[600];
+  struct stat status;
+  (void)snprintf(programs, sizeof programs, "%s/usr/bin", path);
+  if (strcmp(name, "everywhere") == 0) return TREE_EVERYWHERE;
+  if (strcmp(name, "named") != 0) return TREE_KINDS;
+  return stat(programs, &status) == 0 && S_ISDIR(status.st_mode) ? TREE_ROOT : TREE_NAMED;
+}
+
 static bool take_line(struct plan *plan, char *line) {
   char *rest = strchr(line, ' ');
   if (rest == NULL) return false;
@@ -70,7 +82,7 @@ static bool take_line(struct plan *plan, char *line) {
   }
   if (strcmp(line, "tree") == 0 && plan->tree_count < TREES_MOST) {
     struct tree *tree = &plan->trees[plan->tree_count++];
-    tree->kind = tree_kind_of(rest);
+    tree->kind = kind_of(rest, path);
     return tree->kind != TREE_KINDS && copy(tree->path, sizeof tree->path, path);
   }
   return false;

@@ -4,7 +4,7 @@
  *   slots N | processes N | cpu-percent N | memory BYTES | job-memory BYTES | box-memory BYTES
  *   listen tcp HOST PORT | listen unix PATH
  *   open NAME PATH           a file that the service may read (certificate, key)
- *   tree everywhere|named|root PATH
+ *   tree everywhere|named PATH
  *   end
  *
  * An unknown line, a number out of range or a missing `end` is a fault.

@@ -27,6 +27,8 @@ int describe(const struct range *range, const struct plan *plan, char *text, siz
       if ((plan->cgroups.hierarchies[i].controllers & 1u << bit) && length < size)
         length += (size_t)snprintf(text + length, size - length, "%s %s\n", names[bit],
                                    plan->cgroups.hierarchies[i].directory);
+  for (int i = 0; i < plan->tree_count && length < size; i++)
+    length += (size_t)snprintf(text + length, size - length, "tree %s\n", tree_kind_names[plan->trees[i].kind]);
   if (length < size) length += (size_t)snprintf(text + length, size - length, "end\n");
   return length < size ? 0 : FAIL_WITH(fault, E2BIG, "describe the sandbox");
 }
@@ -81,7 +83,8 @@ static _Noreturn void exec_node(const struct service *service, const char *comma
   (void)snprintf(program, sizeof program, "%s/src/cli/program.ts", privileged ? service->app : service->root);
   for (int i = 0; service->arguments[i] != NULL && count < ARGUMENTS_MOST; i++)
     arguments[count++] = service->arguments[i];
-  if (chdir("/") == 0) execv(service->node, (char *const *)(uintptr_t)arguments);
+  /* In the caller's directory: options may name files relative to it. */
+  execv(service->node, (char *const *)(uintptr_t)arguments);
   fail(fault, "run %.80s (are the project's files readable to all?)", service->node);
   (void)fprintf(stderr, "sandrun: %s: %s\n", fault->step, strerror(fault->err));
   _exit(125);

@@ -4,12 +4,17 @@
  */
 import { readFileSync } from "node:fs";
 import { freemem, hostname, totalmem } from "node:os";
+import { resolve } from "node:path";
 import type { ServeConfig } from "./config.ts";
 import { SERVICE_LIMITS } from "./core/limits.ts";
 import type { Runner } from "./core/runner.ts";
 import type { Listening } from "./http/server.ts";
 import type { TlsFiles } from "./http/tls.ts";
-import { type EnvironmentTree, openEnvironment, packagesOf } from "./sandbox/environments.ts";
+import {
+  describeEnvironment,
+  type EnvironmentTree,
+  environmentTree,
+} from "./sandbox/environments.ts";
 import { type Handover, parseHandover } from "./sandbox/handover.ts";
 import { findInterpreters, guessInterpreters } from "./sandbox/interpreters.ts";
 import { SandboxRunner } from "./sandbox/runner.ts";
@@ -20,7 +25,7 @@ export const VERSION = "0.1.0";
 
 function treesOf(environments: readonly EnvironmentTree[]): Plan["trees"] {
   const runtime = runtimeTree();
-  const named = environments.map(({ kind, directory }) => ({ kind, path: directory }));
+  const named = environments.map(({ directory }) => ({ kind: "named" as const, path: directory }));
   return runtime === undefined ? named : [runtime, ...named];
 }
 
@@ -38,7 +43,7 @@ export async function openLocalRunner(options: {
   readonly slots?: number;
 }): Promise<Runner> {
   const environments = Object.entries(options.environments).map(([name, directory]) =>
-    openEnvironment(name, directory),
+    environmentTree(name, directory),
   );
   const warden = await startLocalWarden({
     slots: options.slots ?? 1,
@@ -84,7 +89,7 @@ async function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv): Prom
 }
 
 function environmentsOf(config: ServeConfig): readonly EnvironmentTree[] {
-  return config.environments.map(({ name, directory }) => openEnvironment(name, directory));
+  return config.environments.map(({ name, directory }) => environmentTree(name, directory));
 }
 
 /** Checks the options and prints what the warden is to set up. */
@@ -100,8 +105,8 @@ export async function printPlan(argv: readonly string[], env: NodeJS.ProcessEnv)
       tls === undefined
         ? []
         : [
-            { name: "cert", path: tls.certPath },
-            { name: "key", path: tls.keyPath },
+            { name: "cert", path: resolve(tls.certPath) },
+            { name: "key", path: resolve(tls.keyPath) },
           ],
     trees: treesOf(environmentsOf(config)),
   };
@@ -137,11 +142,7 @@ async function takeStock(
   }
   const interpreters = await findInterpreters(runner);
   const infos = [];
-  for (const tree of environments) {
-    const found = await findInterpreters(runner, tree.name);
-    const own = found.map(({ name, version }) => ({ name, version }));
-    infos.push({ name: tree.name, interpreters: own, packages: packagesOf(tree) });
-  }
+  for (const tree of environments) infos.push(await describeEnvironment(runner, tree));
   runner.offer({ interpreters, environments: infos });
   runner.report({ healthy: true });
 }
@@ -194,7 +195,10 @@ export async function serve(argv: readonly string[], env: NodeJS.ProcessEnv): Pr
   announce(config, listening, certificate);
   takeStock(runner, environments).catch((fault: unknown) => {
     log(faultFields(fault));
-    runner.report({ healthy: false, reason: "the interpreters could not be found out" });
+    const reason =
+      fault instanceof Error ? fault.message : "what boxes can do could not be found out";
+    process.stderr.write(`sandrun: ${reason}\n`);
+    runner.report({ healthy: false, reason });
   });
   log({ event: "started" });
   await untilStopped();

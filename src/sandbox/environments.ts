@@ -1,67 +1,63 @@
 /** Prepared trees of the host, such as a Python venv, that jobs can name. */
-import { existsSync, readdirSync, realpathSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { resolve } from "node:path";
+import type { EnvironmentInfo, Runner } from "../core/runner.ts";
+import { askBox, findInterpreters } from "./interpreters.ts";
 
 export interface EnvironmentTree {
   readonly name: string;
-  /** Something for /env, such as a venv, or a whole system with a /usr of its own. */
-  readonly kind: "named" | "root";
-  /** Absolute, without links. */
+  /** Absolute. Only the warden, and boxes, are sure to be allowed into it. */
   readonly directory: string;
 }
 
-export interface Package {
-  readonly name: string;
-  readonly version: string;
-}
-
 /**
- * Checks a tree that an operator named.
+ * A tree as an operator named it; a relative path is taken from the working directory.
  * @throws Error with one sentence that says what is wrong with it.
  */
-export function openEnvironment(name: string, path: string): EnvironmentTree {
+export function environmentTree(name: string, path: string): EnvironmentTree {
   if (!/^[a-z0-9][a-z0-9._-]{0,63}$/i.test(name)) {
     throw new Error(`environment ${name}: a name is made of letters, digits, ".", "_" and "-"`);
   }
-  let directory: string;
-  try {
-    directory = realpathSync(path);
-  } catch {
-    throw new Error(`environment ${name}: there is no directory ${path}`);
-  }
-  if (!statSync(directory).isDirectory() || directory.includes("\n")) {
-    throw new Error(`environment ${name}: ${path} is not a directory`);
-  }
-  const python = join(directory, "bin", "python3");
-  if (existsSync(join(directory, "pyvenv.cfg"))) checkPython(name, directory, python);
-  const kind = existsSync(join(directory, "usr", "bin")) ? "root" : "named";
-  return { name, kind, directory };
+  return { name, directory: resolve(path) };
 }
 
-/** A venv made with a Python outside /usr holds links to what no box can see. */
-function checkPython(name: string, directory: string, python: string): void {
-  const target = existsSync(python) ? realpathSync(python) : "nothing";
-  if (target.startsWith("/usr/bin/") || target.startsWith(`${directory}/`)) return;
-  throw new Error(
-    `environment ${name}: its python3 leads to ${target}, which boxes cannot see; make it with: /usr/bin/python3 -m venv ${directory}`,
-  );
-}
+/** Where Python keeps what is installed, at /env and in a whole system. */
+const SITE_PACKAGES = [
+  "/env/lib/python3*/site-packages",
+  "/usr/local/lib/python3*/site-packages",
+  "/usr/lib/python3*/site-packages",
+  "/usr/lib/python3/dist-packages",
+].map((place) => `${place}/*.dist-info`);
 
-/** What is installed in a venv: name and version as its `.dist-info` directories say. */
-export function packagesOf(tree: EnvironmentTree): readonly Package[] {
-  const lib = join(tree.directory, "lib");
-  const pythons = existsSync(lib)
-    ? readdirSync(lib).filter((name) => name.startsWith("python"))
-    : [];
-  const packages = pythons
-    .map((python) => join(lib, python, "site-packages"))
-    .filter((place) => existsSync(place))
-    .flatMap((place) => readdirSync(place))
-    .map((name) => /^(.+)-([^-]+)\.dist-info$/.exec(name))
+/** A venv whose python3 is a link to a place that boxes cannot see is of no use. */
+const LIST = `
+if [ -e /env/pyvenv.cfg ] && ! /env/bin/python3 -c pass; then echo broken; fi
+for each in ${SITE_PACKAGES.join(" ")}; do [ -e "$each" ] && echo "\${each##*/}"; done
+exit 0
+`;
+
+/**
+ * What an environment offers, found out inside a box of it.
+ * @throws Error with one sentence when it cannot be used.
+ */
+export async function describeEnvironment(
+  runner: Runner,
+  { name, directory }: EnvironmentTree,
+): Promise<EnvironmentInfo> {
+  const found = await findInterpreters(runner, name);
+  const interpreters = found.map((info) => ({ name: info.name, version: info.version }));
+  const lines = (await askBox(runner, LIST, name)).split("\n");
+  if (lines.includes("broken")) {
+    throw new Error(
+      `environment ${name}: its python3 leads to a place that boxes cannot see; make it with: /usr/bin/python3 -m venv ${directory}`,
+    );
+  }
+  const packages = lines
+    .map((line) => /^(.+)-([^-]+)\.dist-info$/.exec(line))
     .filter((match) => match !== null)
-    .map(([, name = "", version = ""]) => ({
-      name: name.replaceAll("_", "-").toLowerCase(),
+    .map(([, title = "", version = ""]) => ({
+      name: title.replaceAll("_", "-").toLowerCase(),
       version,
     }));
-  return packages.sort((one, other) => (one.name < other.name ? -1 : 1));
+  packages.sort((one, other) => (one.name < other.name ? -1 : 1));
+  return { name, interpreters, packages };
 }

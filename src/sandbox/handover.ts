@@ -9,22 +9,33 @@ export interface CgroupPlaces {
   readonly cpuacct: string;
 }
 
+/** In every box at /opt/node · at /env where asked for · in the place of the host's system. */
+export type TreeKind = "everywhere" | "named" | "root";
+
 export interface Handover {
   /** Path of the keeper's Unix socket. */
   readonly keeper: string;
   readonly slots: number;
   readonly cgroups: CgroupPlaces;
+  /** What each tree of the plan is: a whole system, or something for /env. */
+  readonly trees: readonly TreeKind[];
   /** Descriptors that the warden opened for us, by name. */
   readonly descriptors: ReadonlyMap<string, number>;
+}
+
+function kindOf(text: string | undefined): TreeKind {
+  return text === "root" || text === "everywhere" ? text : "named";
 }
 
 /** @throws Error when the text lacks something: this program was not started by a warden. */
 export function parseHandover(text: string): Handover {
   const values = new Map<string, string>();
   const descriptors = new Map<string, number>();
+  const trees: TreeKind[] = [];
   for (const line of text.split("\n")) {
     const [name = "", ...rest] = line.split(" ");
-    if (name === "fd") descriptors.set(rest[0] ?? "", Number(rest[1]));
+    if (name === "tree") trees.push(kindOf(rest[0]));
+    else if (name === "fd") descriptors.set(rest[0] ?? "", Number(rest[1]));
     else values.set(name, rest.join(" "));
   }
   const lineOf = (name: string): string => {
@@ -36,6 +47,7 @@ export function parseHandover(text: string): Handover {
     keeper: lineOf("keeper"),
     slots: Number(lineOf("slots")),
     descriptors,
+    trees,
     cgroups: {
       version: lineOf("cgroup") === "2" ? 2 : 1,
       memory: lineOf("memory"),

@@ -139,8 +139,15 @@ export class SandboxRunner implements Runner {
     let ended: Ended;
     try {
       const { cpus, environments } = this.#options;
-      const tree = environments.find(({ name }) => name === spec.manifest.environment);
-      const place = { box, slot, groups: this.#groups, cpus, hasTree: tree?.kind === "named" };
+      const index = environments.findIndex(({ name }) => name === spec.manifest.environment);
+      const kind = this.#handover.trees[this.#options.firstEnvironment - 1 + index];
+      const place = {
+        box,
+        slot,
+        groups: this.#groups,
+        cpus,
+        hasTree: index !== -1 && kind === "named",
+      };
       ended = await runInBox(place, spec, events, signal);
     } catch (error) {
       await release();

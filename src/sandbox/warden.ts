@@ -7,8 +7,8 @@ import { BOX_LIMITS, JOB_LIMITS, MIB } from "../core/limits.ts";
 import { type Handover, parseHandover } from "./handover.ts";
 
 export interface PlanTree {
-  /** In every box at /opt/node · at /env where asked for · in the place of the host's system. */
-  readonly kind: "everywhere" | "named" | "root";
+  /** In every box, or where asked for; whether it is a whole system the warden finds out. */
+  readonly kind: "everywhere" | "named";
   readonly path: string;
 }
 
