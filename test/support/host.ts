@@ -1,0 +1,134 @@
+/** What stands on this host, seen from outside of the boxes. */
+import { spawn } from "node:child_process";
+import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
+
+/** Fixed in native/warden.h: the ids that sandrun takes on a host, and how many at once. */
+const RESERVED_IDS = 0x70000000;
+const IDS_PER_RANGE = 8192;
+
+export interface OnHost {
+  readonly status: number | null;
+  readonly signal: string | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs a program as a plain process of this host: what a box would be without its layers. */
+export async function onHost(command: string, args: readonly string[]): Promise<OnHost> {
+  const child = spawn(command, args, { stdio: ["pipe", "pipe", "pipe"] });
+  child.stdin.end();
+  const textOf = async (stream: AsyncIterable<Buffer>) => {
+    const chunks: Buffer[] = [];
+    for await (const chunk of stream) chunks.push(chunk);
+    return Buffer.concat(chunks).toString();
+  };
+  const ended = new Promise<[number | null, string | null]>((resolve, reject) => {
+    child.once("error", reject);
+    child.once("close", (status, signal) => resolve([status, signal]));
+  });
+  const [stdout, stderr, [status, signal]] = await Promise.all([
+    textOf(child.stdout),
+    textOf(child.stderr),
+    ended,
+  ]);
+  return { status, signal, stdout, stderr };
+}
+
+/** The same Python that boxes have. */
+export function pythonOnHost(code: string): Promise<OnHost> {
+  return onHost("/usr/bin/python3", ["-c", code]);
+}
+
+/** Text of a file of /proc; undefined when the process is gone. */
+function procText(pid: number, name: string): string | undefined {
+  try {
+    return readFileSync(`/proc/${pid}/${name}`, "utf8");
+  } catch {
+    return undefined;
+  }
+}
+
+export function allPids(): number[] {
+  return readdirSync("/proc").map(Number).filter(Number.isInteger);
+}
+
+export function childrenOf(pid: number): number[] {
+  return allPids().filter((one) =>
+    new RegExp(`^PPid:\t${pid}$`, "m").test(procText(one, "status") ?? ""),
+  );
+}
+
+/** Real uid of a process, by the host's count. */
+function uidOf(pid: number): number | undefined {
+  const uid = /^Uid:\t(\d+)/m.exec(procText(pid, "status") ?? "")?.[1];
+  return uid === undefined ? undefined : Number(uid);
+}
+
+function isZombie(pid: number): boolean {
+  return /^State:\tZ/m.test(procText(pid, "status") ?? "");
+}
+
+/** A warden on this host, and what belongs to it. */
+export interface WardenOnHost {
+  readonly pid: number;
+  /** Number of the range of ids that it holds. */
+  readonly range: number;
+  /** Its runtime directory. */
+  readonly directory: string;
+}
+
+/** The warden that this process started, undefined when there is none. */
+export function ownWarden(parent = process.pid): WardenOnHost | undefined {
+  for (const pid of childrenOf(parent)) {
+    if (procText(pid, "comm") !== "sandrun-native\n") continue;
+    for (const name of readdirSync(`/proc/${pid}/fd`)) {
+      const lock = /^(.*)\/range-(\d+)\.lock$/.exec(readlinkSync(`/proc/${pid}/fd/${name}`));
+      if (lock === null) continue;
+      return { pid, range: Number(lock[2]), directory: `${lock[1]}/${lock[2]}` };
+    }
+  }
+  return undefined;
+}
+
+/** Living processes that have an id of the slots of that warden's range. */
+export function processesOf(warden: WardenOnHost): number[] {
+  const first = RESERVED_IDS + warden.range * IDS_PER_RANGE;
+  return allPids().filter((pid) => {
+    const uid = uidOf(pid) ?? 0;
+    return uid >= first && uid < first + IDS_PER_RANGE && !isZombie(pid);
+  });
+}
+
+/** The program and its descendants: uid 1000 of a box, by the host's count. */
+export function jobProcessesOf(warden: WardenOnHost): number[] {
+  const first = RESERVED_IDS + warden.range * IDS_PER_RANGE;
+  return processesOf(warden).filter((pid) => ((uidOf(pid) ?? 0) - first - 16) % 16 === 1);
+}
+
+/** PID 1 of each box: uid 0 there. */
+export function boxProcessesOf(warden: WardenOnHost): number[] {
+  const first = RESERVED_IDS + warden.range * IDS_PER_RANGE;
+  return processesOf(warden).filter((pid) => {
+    const offset = (uidOf(pid) ?? 0) - first - 16;
+    return offset >= 0 && offset % 16 === 0;
+  });
+}
+
+/** Directories of the warden's groups, in every hierarchy that is mounted. */
+export function groupsOf(warden: WardenOnHost): string[] {
+  const name = `sandrun-${process.getuid?.() ?? 0}-${warden.range}`;
+  const own = readFileSync("/proc/self/cgroup", "utf8").trim().split("\n");
+  return mounts()
+    .filter((line) => / - cgroup2? /.test(line))
+    .flatMap((line) => {
+      const place = line.split(" ")[4] ?? "";
+      const paths = own.map((text) => text.replace(/^[^:]*:[^:]*:/, ""));
+      return [...new Set(["/", ...paths])].map((path) => `${place}${path}/${name}`);
+    })
+    .map((path) => path.replaceAll(/\/+/g, "/"))
+    .filter((path) => existsSync(path));
+}
+
+export function mounts(): string[] {
+  return readFileSync("/proc/self/mountinfo", "utf8").trim().split("\n");
+}
