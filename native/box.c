@@ -7,9 +7,10 @@
  * joins slot/job and takes the program's uid, limits and syscall filter *before* the first
  * byte of a job is read; it checks each layer, says READY, takes the job's files itself (so that
  * they are charged to the job and written with the program's rights) and executes the program.
- * PID 1 relays, waits, kills what is left and says EXITED; last, a collector with the program's
- * rights answers for the output files until the peer closes the stream. Then PID 1 exits and
- * the kernel takes everything away.
+ * PID 1 puts itself under nearly the program's filter (no namespace, socket or mount for whoever
+ * might take it over), relays, waits, kills what is left and says EXITED; last, a collector with
+ * the program's rights answers for the output files until the peer closes the stream. Then PID 1
+ * exits and the kernel takes everything away.
  *
  * PID 1 reads no job data but stdin, and executes nothing.
  */
@@ -76,7 +77,9 @@ static int enter_time_namespace(struct fault *fault) {
 
 static int assemble(const struct box_setup *setup, int *stand_ins, struct fault *fault) {
   char ready;
-  if (read_all(setup->mapped, &ready, 1) != 1)
+  /* Our copy of the keeper's end, which would keep the pipe from ending. */
+  TRY(close(setup->mapped[1]), "close the keeper's end of a pipe");
+  if (read_all(setup->mapped[0], &ready, 1) != 1)
     return FAIL_WITH(fault, EPIPE, "wait for the id maps");
   if (join_groups(setup->groups.box_procs, setup->groups.count, fault) == -1) return -1;
   /* After the join, so that the namespace's root is slot/box. */
@@ -128,7 +131,8 @@ static pid_t fork_hand(const struct box_setup *setup, const struct pipes *pipes,
     hand_fault_and_exit(status, fault);
   if (keep_descriptors(fds, HAND_DESCRIPTORS, HAND_STREAM, fault) == -1)
     hand_fault_and_exit(status, fault);
-  if (become_program(setup->filter, fault) == -1) hand_fault_and_exit(HAND_STATUS, fault);
+  if (limit_resources(fault) == -1 || become_program(setup->filter, fault) == -1)
+    hand_fault_and_exit(HAND_STATUS, fault);
   live_as_hand(setup->outer_namespaces);
 }
 
@@ -181,7 +185,9 @@ static int start(const struct box_setup *setup, struct relay *relay, struct faul
   if (keep_descriptors(fds, relay->oom == -1 ? 6 : 7, 0, fault) == -1) return -1;
   *relay = (struct relay){.stream = 0, .status = 1, .signals = 2, .input = 3, .output = {4, 5},
                           .oom = relay->oom == -1 ? -1 : 6, .program = relay->program};
-  return 0;
+  /* Last: the hand and its program need no second filter, whose price every call would pay. */
+  if (limit_resources(fault) == -1) return -1;
+  return install_filter(setup->own_filter, fault);
 }
 
 void live_as_box(const struct box_setup *setup) {

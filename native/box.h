@@ -22,12 +22,13 @@ struct groups {
 /* What the keeper hands to a new box. */
 struct box_setup {
   int stream;   /* the connection that is this box */
-  int mapped;   /* a pipe on which the keeper says that the id maps are written */
+  int mapped[2]; /* a pipe on which the keeper says that the id maps are written */
   struct box_request request;
   struct groups groups;
   const struct tree *trees;
   int tree_count;
-  const struct filter *filter;
+  const struct filter *filter;     /* the program's and the collector's */
+  const struct filter *own_filter; /* PID 1's: the same calls, and installing a filter */
   unsigned long long outer_namespaces[NAMESPACES]; /* the keeper's, to compare with */
 };
 

@@ -51,18 +51,21 @@ static int limit(__rlimit_resource_t resource, rlim_t most, const char *name,
   return 0;
 }
 
-int become_program(const struct filter *filter, struct fault *fault) {
-  TRY(setgroups(0, NULL), "drop supplementary groups");
-  TRY(setresgid(PROGRAM_UID, PROGRAM_UID, PROGRAM_UID), "take the program's gid");
-  TRY(setresuid(PROGRAM_UID, PROGRAM_UID, PROGRAM_UID), "take the program's uid");
-  if (set_capabilities(0, fault) == -1) return -1;
+int limit_resources(struct fault *fault) {
   /* 1 and not 0: with 0 a piped core_pattern still gets the memory of the job. */
   if (limit(RLIMIT_CORE, 1, "core files", fault) == -1) return -1;
   if (limit(RLIMIT_NOFILE, OPEN_FILES, "open files", fault) == -1) return -1;
   if (limit(RLIMIT_MEMLOCK, 64 * 1024, "locked memory", fault) == -1) return -1;
   if (limit(RLIMIT_MSGQUEUE, 64 * 1024, "message queues", fault) == -1) return -1;
   if (limit(RLIMIT_RTPRIO, 0, "real-time priority", fault) == -1) return -1;
-  if (limit(RLIMIT_NICE, 0, "nice", fault) == -1) return -1;
+  return limit(RLIMIT_NICE, 0, "nice", fault);
+}
+
+int become_program(const struct filter *filter, struct fault *fault) {
+  TRY(setgroups(0, NULL), "drop supplementary groups");
+  TRY(setresgid(PROGRAM_UID, PROGRAM_UID, PROGRAM_UID), "take the program's gid");
+  TRY(setresuid(PROGRAM_UID, PROGRAM_UID, PROGRAM_UID), "take the program's uid");
+  if (set_capabilities(0, fault) == -1) return -1;
   umask(022);
   return install_filter(filter, fault);
 }

@@ -18,7 +18,9 @@ int become_namespace_root(struct fault *fault);
 /* For PID 1 of a box: keeps KILL, SETUID and SETGID, and empties the bounding set, so that no
  * descendant can ever have a capability again. */
 int keep_box_capabilities(struct fault *fault);
-/* For the program and the collector, in this order: uid, no capability, rlimits, seccomp. */
+/* Resource limits of every process of a box; inherited, and none can raise them again. */
+int limit_resources(struct fault *fault);
+/* For the program and the collector, in this order: uid, no capability, seccomp. */
 int become_program(const struct filter *filter, struct fault *fault);
 /* Makes fds[i] descriptor i for all i < count, close-on-exec from `first_private` on, and
  * closes every other descriptor. */

@@ -34,7 +34,7 @@ struct keeper {
   int own_network; /* held, or its inode number would be given to a slot's and look like ours */
   struct slot slots[SLOTS_MOST];
   struct tree trees[TREES_MOST];
-  struct filter filter;
+  struct filter filter, own_filter; /* of programs; of PID 1 of a box */
   unsigned long long namespaces[NAMESPACES];
 };
 
@@ -116,8 +116,9 @@ static int start_box(struct keeper *keeper, int connection, const struct box_req
   struct slot *slot = &keeper->slots[request->slot];
   struct groups_request ask = {.slot = request->slot};
   struct box_setup setup = {.stream = connection, .request = *request, .trees = keeper->trees,
-                            .tree_count = keeper->tree_count, .filter = &keeper->filter};
-  int mapped[2];
+                            .tree_count = keeper->tree_count, .filter = &keeper->filter,
+                            .own_filter = &keeper->own_filter};
+  int *mapped = setup.mapped;
   memcpy(setup.outer_namespaces, keeper->namespaces, sizeof keeper->namespaces);
   if (enter_network(slot, fault) == -1) return -1;
   TRY((int)send(KEEPER_WARDEN, &ask, sizeof ask, MSG_NOSIGNAL), "ask the warden for a slot's groups");
@@ -126,7 +127,6 @@ static int start_box(struct keeper *keeper, int connection, const struct box_req
   if (result == -1) {
     fail(fault, "make a pipe for the box");
   } else {
-    setup.mapped = mapped[0];
     pid_t pid = clone_box(&setup);
     result = pid == -1 ? fail(fault, "clone the box") : 0;
     if (result == 0) {
@@ -234,6 +234,7 @@ static int set_up(struct keeper *keeper, int argc, char **argv, struct fault *fa
   if (enter_keeper_root(argv[0], fault) == -1 || compile_filter(&keeper->filter, fault) == -1) return -1;
   keeper->own_network = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
   TRY(keeper->own_network, "hold the keeper's network namespace");
+  if (compile_own_filter(&keeper->own_filter, fault) == -1) return -1;
   return read_namespaces(keeper->namespaces, fault);
 }
 
