@@ -124,6 +124,11 @@ install_packages() {
   need gcc gcc
   need make make
   [ -e /usr/include/stdio.h ] && [ -e /usr/include/linux/seccomp.h ] || packages="$packages libc6-dev"
+  install_needed
+}
+
+# Installs what `need` found missing.
+install_needed() {
   [ -n "$packages" ] || return 0
   packages=${packages# }
   if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then

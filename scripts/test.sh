@@ -7,6 +7,16 @@ root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd -P)
 prepare
 cd "$root"
 
+# What the tests use beside what a run does: clients, a certificate, a venv.
+log=$root/.runtime/setup.log
+packages=
+need curl curl
+need openssl openssl
+need tar tar
+need ps procps
+/usr/bin/python3 -c 'import ensurepip' 2>/dev/null || packages="$packages python3-venv"
+install_needed
+
 PATH=${node%/*}:$PATH
 export PATH NODE_COMPILE_CACHE="$root/.runtime/cache"
 
