@@ -9,113 +9,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "place.h"
+
 enum { REMOVE_TRIES = 2000 };
 
 static void nap(void) {
   const struct timespec millisecond = {.tv_nsec = 1000000};
   (void)nanosleep(&millisecond, NULL);
-}
-
-static int write_file(const char *directory, const char *name, const char *value,
-                      struct fault *fault) {
-  char path[600];
-  (void)snprintf(path, sizeof path, "%s/%s", directory, name);
-  int fd = open(path, O_WRONLY | O_CLOEXEC);
-  TRY(fd, "open %s of a cgroup", name);
-  int failed = write_all(fd, value, strlen(value)) == -1;
-  if (failed) fail(fault, "write %s to %s of a cgroup", value, name);
-  close(fd);
-  return failed ? -1 : 0;
-}
-
-static int write_number(const char *directory, const char *name, uint64_t value,
-                        struct fault *fault) {
-  char text[32];
-  (void)snprintf(text, sizeof text, "%llu", (unsigned long long)value);
-  return write_file(directory, name, text, fault);
-}
-
-static unsigned controller_bit(const char *name) {
-  static const char *const names[] = {"memory", "pids", "cpu", "cpuacct"};
-  for (unsigned i = 0; i < sizeof names / sizeof names[0]; i++)
-    if (strcmp(names[i], name) == 0) return 1u << i;
-  return 0;
-}
-
-static unsigned controllers_in(char *list, const char *separators) {
-  unsigned found = 0;
-  char *rest = NULL;
-  for (char *name = strtok_r(list, separators, &rest); name != NULL; name = strtok_r(NULL, separators, &rest))
-    found |= controller_bit(name);
-  return found;
-}
-
-/* Finds where the hierarchy with all of `controllers` is mounted (0: the v2 hierarchy). */
-static int find_mount(unsigned controllers, char *place, size_t size, struct fault *fault) {
-  char line[2048], mount[512], type[32], options[512];
-  FILE *file = fopen("/proc/self/mountinfo", "re");
-  if (file == NULL) return fail(fault, "open /proc/self/mountinfo");
-  bool found = false;
-  while (!found && fgets(line, sizeof line, file) != NULL) {
-    char *rest = strstr(line, " - ");
-    if (rest == NULL || sscanf(line, "%*s %*s %*s %*s %511s", mount) != 1 ||
-        sscanf(rest, " - %31s %*s %511s", type, options) != 2)
-      continue;
-    if (controllers == 0 ? strcmp(type, "cgroup2") == 0
-                         : strcmp(type, "cgroup") == 0 &&
-                               (controllers_in(options, ",\n") & controllers) == controllers)
-      found = snprintf(place, size, "%s", mount) < (int)size;
-  }
-  (void)fclose(file);
-  return found ? 0 : FAIL_WITH(fault, ENOENT, "find where the cgroups are mounted");
-}
-
-/* Where this process is in one hierarchy; in a container whose view is cut, the mount itself. */
-static int own_group(unsigned controllers, const char *path, char *place, size_t size,
-                     struct fault *fault) {
-  char mount[256];
-  if (find_mount(controllers, mount, sizeof mount, fault) == -1) return -1;
-  if (strcmp(path, "/") == 0) path = "";
-  if (snprintf(place, size, "%s%s", mount, path) >= (int)size)
-    return FAIL_WITH(fault, ENAMETOOLONG, "name the own cgroup");
-  if (access(place, F_OK) == -1) (void)snprintf(place, size, "%s", mount);
-  return 0;
-}
-
-/* Reads /proc/self/cgroup into one parent directory for each hierarchy that we need. */
-static int find_parents(struct cgroups *cgroups, struct fault *fault) {
-  char line[1024], unified[512] = "";
-  unsigned found = 0;
-  FILE *file = fopen("/proc/self/cgroup", "re");
-  if (file == NULL) return fail(fault, "open /proc/self/cgroup");
-  int result = 0;
-  cgroups->count = 0;
-  while (result == 0 && fgets(line, sizeof line, file) != NULL) {
-    line[strcspn(line, "\n")] = '\0';
-    char *names = strchr(line, ':'), *path = names == NULL ? NULL : strchr(names + 1, ':');
-    if (path == NULL) continue;
-    *path++ = '\0';
-    if (*++names == '\0') (void)snprintf(unified, sizeof unified, "%.511s", path);
-    unsigned controllers = controllers_in(names, ",");
-    if (controllers == 0 || cgroups->count == HIERARCHIES_MOST) continue;
-    struct hierarchy *hierarchy = &cgroups->hierarchies[cgroups->count++];
-    hierarchy->controllers = controllers;
-    found |= controllers;
-    result = own_group(controllers, path, hierarchy->directory, sizeof hierarchy->directory, fault);
-  }
-  (void)fclose(file);
-  if (result == -1) return -1;
-  if (found == (MEMORY | PIDS | CPU | CPUACCT)) {
-    cgroups->version = 1;
-    return 0;
-  }
-  if (found != 0 || unified[0] == '\0')
-    return FAIL_WITH(fault, ENOENT, "find the cgroup controllers memory, pids and cpu");
-  cgroups->version = 2;
-  cgroups->count = 1;
-  cgroups->hierarchies[0].controllers = MEMORY | PIDS | CPU | CPUACCT;
-  return own_group(0, unified, cgroups->hierarchies[0].directory,
-                   sizeof cgroups->hierarchies[0].directory, fault);
 }
 
 /* Kills what is in a group and waits until it is empty; a process may be dying for a while. */
@@ -163,38 +63,12 @@ static int remove_tree(const char *directory, int depth, struct fault *fault) {
   return result == -1 ? -1 : remove_group(directory, fault);
 }
 
-static int make_group(const char *directory, struct fault *fault) {
-  if (mkdir(directory, 0755) == -1 && errno != EEXIST) return fail(fault, "make a cgroup");
+/* What a job used at most is told from this file; older kernels do not have it. */
+static int check_peak(const char *group, struct fault *fault) {
+  char path[440];
+  (void)snprintf(path, sizeof path, "%s/memory.peak", group);
+  TRY(access(path, R_OK), "find memory.peak (cgroup v2 needs Linux 5.19 or newer)");
   return 0;
-}
-
-static int enable_controllers(const char *directory, struct fault *fault) {
-  return write_file(directory, "cgroup.subtree_control", "+memory +pids +cpu", fault);
-}
-
-/* v2: a group that holds processes cannot give controllers to its children. When this process is
- * alone in its group (a unit or scope with Delegate=yes) it moves to a leaf; root that shares
- * its group with a shell takes a group below the top instead. */
-static int choose_v2_parent(struct cgroups *cgroups, struct fault *fault) {
-  char *directory = cgroups->hierarchies[0].directory, leaf[512], procs[512];
-  if (enable_controllers(directory, fault) == 0) return 0;
-  if (fault->err != EBUSY) return -1;
-  (void)snprintf(procs, sizeof procs, "%s/cgroup.procs", directory);
-  FILE *file = fopen(procs, "re");
-  if (file == NULL) return fail(fault, "read the own cgroup");
-  int pid, others = 0;
-  while (fscanf(file, "%d", &pid) == 1) others += pid != getpid();
-  (void)fclose(file);
-  if (others == 0) {
-    (void)snprintf(leaf, sizeof leaf, "%s/warden", directory);
-    if (make_group(leaf, fault) == -1 || write_file(leaf, "cgroup.procs", "0", fault) == -1) return -1;
-    return enable_controllers(directory, fault);
-  }
-  if (geteuid() != 0)
-    return FAIL_WITH(fault, EBUSY,
-                     "the own cgroup holds other processes; start with: systemd-run --user --scope -p Delegate=yes");
-  if (find_mount(0, directory, sizeof cgroups->hierarchies[0].directory, fault) == -1) return -1;
-  return enable_controllers(directory, fault);
 }
 
 static int limit_service(const struct cgroups *cgroups, const struct hierarchy *hierarchy,
@@ -203,33 +77,33 @@ static int limit_service(const struct cgroups *cgroups, const struct hierarchy *
   if (cgroups->version == 2) {
     if (enable_controllers(directory, fault) == -1) return -1;
     /* Job bytes pass through the service's own memory too: none of it goes to swap. */
-    if (write_file(directory, "memory.swap.max", "0", fault) == -1) return -1;
-    return cgroups->memory_bytes == 0 ? 0 : write_number(directory, "memory.max", cgroups->memory_bytes, fault);
+    if (write_group_file(directory, "memory.swap.max", "0", fault) == -1) return -1;
+    return cgroups->memory_bytes == 0 ? 0 : write_group_number(directory, "memory.max", cgroups->memory_bytes, fault);
   }
   if ((hierarchy->controllers & MEMORY) == 0 || cgroups->memory_bytes == 0) return 0;
-  if (write_number(directory, "memory.limit_in_bytes", cgroups->memory_bytes, fault) == -1) return -1;
-  return write_number(directory, "memory.memsw.limit_in_bytes", cgroups->memory_bytes, fault);
+  if (write_group_number(directory, "memory.limit_in_bytes", cgroups->memory_bytes, fault) == -1) return -1;
+  return write_group_number(directory, "memory.memsw.limit_in_bytes", cgroups->memory_bytes, fault);
+}
+
+static int make_service(const struct cgroups *cgroups, const struct hierarchy *hierarchy,
+                        struct fault *fault) {
+  char service[420];
+  const char *directory = hierarchy->directory;
+  if (remove_tree(directory, 2, fault) == -1 || make_group(directory, fault) == -1) return -1;
+  if (limit_service(cgroups, hierarchy, fault) == -1) return -1;
+  (void)snprintf(service, sizeof service, "%s/service", directory);
+  if (make_group(service, fault) == -1) return -1;
+  if (cgroups->version == 2 && check_peak(service, fault) == -1) return -1;
+  if ((hierarchy->controllers & CPU) == 0) return 0;
+  /* Ten times a job's weight, so that the service answers while jobs burn all cores. */
+  return write_group_number(service, cgroups->version == 2 ? "cpu.weight" : "cpu.shares",
+                            cgroups->version == 2 ? 1000 : 10240, fault);
 }
 
 int open_cgroups(struct cgroups *cgroups, const char *name, struct fault *fault) {
-  char service[512];
-  if (find_parents(cgroups, fault) == -1) return -1;
-  if (cgroups->version == 2 && choose_v2_parent(cgroups, fault) == -1) return -1;
-  for (int i = 0; i < cgroups->count; i++) {
-    char *directory = cgroups->hierarchies[i].directory;
-    size_t length = strlen(directory), room = sizeof cgroups->hierarchies[i].directory - length;
-    if (snprintf(directory + length, room, "/%s", name) >= (int)room)
-      return FAIL_WITH(fault, ENAMETOOLONG, "name the service's cgroup");
-    if (remove_tree(directory, 2, fault) == -1 || make_group(directory, fault) == -1) return -1;
-    if (limit_service(cgroups, &cgroups->hierarchies[i], fault) == -1) return -1;
-    (void)snprintf(service, sizeof service, "%s/service", directory);
-    if (make_group(service, fault) == -1) return -1;
-    /* Ten times a job's weight, so that the service answers while jobs burn all cores. */
-    if (cgroups->hierarchies[i].controllers & CPU)
-      if (write_number(service, cgroups->version == 2 ? "cpu.weight" : "cpu.shares",
-                       cgroups->version == 2 ? 1000 : 10240, fault) == -1)
-        return -1;
-  }
+  if (find_places(cgroups, name, fault) == -1) return -1;
+  for (int i = 0; i < cgroups->count; i++)
+    if (make_service(cgroups, &cgroups->hierarchies[i], fault) == -1) return -1;
   return 0;
 }
 
@@ -237,7 +111,7 @@ int join_service_group(const struct cgroups *cgroups, pid_t pid, struct fault *f
   char directory[512];
   for (int i = 0; i < cgroups->count; i++) {
     (void)snprintf(directory, sizeof directory, "%s/service", cgroups->hierarchies[i].directory);
-    if (write_number(directory, "cgroup.procs", (uint64_t)pid, fault) == -1) return -1;
+    if (write_group_number(directory, "cgroup.procs", (uint64_t)pid, fault) == -1) return -1;
   }
   return 0;
 }
@@ -253,20 +127,20 @@ static int limit_leaf(const struct cgroups *cgroups, unsigned controllers, const
   uint64_t quota_us = (uint64_t)limits->cpu_percent * 1000;
   if (cgroups->version == 2) {
     (void)snprintf(quota, sizeof quota, "%llu 100000", (unsigned long long)quota_us);
-    if (write_number(leaf, "memory.max", limits->memory_bytes, fault) == -1) return -1;
-    if (write_file(leaf, "memory.swap.max", "0", fault) == -1) return -1;
-    if (write_file(leaf, "memory.oom.group", "1", fault) == -1) return -1;
-    if (write_number(leaf, "pids.max", limits->processes, fault) == -1) return -1;
-    return write_file(leaf, "cpu.max", quota, fault);
+    if (write_group_number(leaf, "memory.max", limits->memory_bytes, fault) == -1) return -1;
+    if (write_group_file(leaf, "memory.swap.max", "0", fault) == -1) return -1;
+    if (write_group_file(leaf, "memory.oom.group", "1", fault) == -1) return -1;
+    if (write_group_number(leaf, "pids.max", limits->processes, fault) == -1) return -1;
+    return write_group_file(leaf, "cpu.max", quota, fault);
   }
   if (controllers & MEMORY) {
-    if (write_number(leaf, "memory.limit_in_bytes", limits->memory_bytes, fault) == -1) return -1;
-    if (write_number(leaf, "memory.memsw.limit_in_bytes", limits->memory_bytes, fault) == -1) return -1;
+    if (write_group_number(leaf, "memory.limit_in_bytes", limits->memory_bytes, fault) == -1) return -1;
+    if (write_group_number(leaf, "memory.memsw.limit_in_bytes", limits->memory_bytes, fault) == -1) return -1;
   }
-  if ((controllers & PIDS) && write_number(leaf, "pids.max", limits->processes, fault) == -1) return -1;
+  if ((controllers & PIDS) && write_group_number(leaf, "pids.max", limits->processes, fault) == -1) return -1;
   if ((controllers & CPU) == 0) return 0;
-  if (write_file(leaf, "cpu.cfs_period_us", "100000", fault) == -1) return -1;
-  return write_number(leaf, "cpu.cfs_quota_us", quota_us, fault);
+  if (write_group_file(leaf, "cpu.cfs_period_us", "100000", fault) == -1) return -1;
+  return write_group_number(leaf, "cpu.cfs_quota_us", quota_us, fault);
 }
 
 /* The owner may change what a job gets, never where a process is or what the slot's parents get. */
@@ -306,7 +180,7 @@ static int watch_oom(const char *leaf, struct fault *fault) {
   int event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (event == -1) fail(fault, "make an eventfd");
   (void)snprintf(text, sizeof text, "%d %d", event, control);
-  if (event != -1 && write_file(leaf, "cgroup.event_control", text, fault) == -1) {
+  if (event != -1 && write_group_file(leaf, "cgroup.event_control", text, fault) == -1) {
     close(event);
     event = -1;
   }
@@ -363,5 +237,5 @@ void close_slot_groups(const struct groups *groups) {
 int remove_cgroups(const struct cgroups *cgroups, struct fault *fault) {
   for (int i = 0; i < cgroups->count; i++)
     if (remove_tree(cgroups->hierarchies[i].directory, 2, fault) == -1) return -1;
-  return 0;
+  return leave_places(cgroups, fault);
 }

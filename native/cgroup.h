@@ -1,6 +1,7 @@
 /* The service's control groups: found, made, limited, handed out and removed by the warden.
  *
- *   <own group>/<name>/service       warden, keeper, Node
+ *   <own group>/warden               v2, where it is ours alone: the warden
+ *   <own group>/<name>/service       keeper, Node
  *   <own group>/<name>/slot-N/box    PID 1 and collector of the box on slot N
  *   <own group>/<name>/slot-N/job    its program; made anew for each box, since peaks and counters
  *                                    cannot be reset and would tell the next job about the last
@@ -24,6 +25,8 @@ struct hierarchy {
 };
 
 struct cgroups {
+  pid_t companion; /* the command line that started us, which may be in our group; or 0 */
+  char leaf[400];  /* v2: where both were moved to, if they were */
   int version, count;
   struct hierarchy hierarchies[HIERARCHIES_MOST];
   uid_t owner;               /* who may write the limits of slot/job */
@@ -33,6 +36,10 @@ struct cgroups {
   unsigned processes, cpu_percent;
 };
 
+/* Where systemd runs and the own v2 group cannot be used, starts this program again in a scope of
+ * its own (the same process, with the same descriptors). Returns 0 when there is no need, or no
+ * systemd to ask. */
+int take_scope(char **arguments, pid_t companion, struct fault *fault);
 /* Finds where the service's group `name` belongs, makes it there, and removes what an earlier
  * service of that name left. The caller holds the lock of the name. */
 int open_cgroups(struct cgroups *cgroups, const char *name, struct fault *fault);

@@ -15,6 +15,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -210,17 +211,12 @@ static void reap_boxes(struct keeper *keeper) {
 }
 
 static int set_up(struct keeper *keeper, int argc, char **argv, struct fault *fault) {
-  if (argc < 3 || (argc - 3) % 2 != 0 || (argc - 3) / 2 > TREES_MOST)
-    return FAIL_WITH(fault, EINVAL, "the keeper's arguments");
-  keeper->slot_count = atoi(argv[1]);
+  if (argc < 1 || argc - 1 > TREES_MOST) return FAIL_WITH(fault, EINVAL, "the keeper's arguments");
+  keeper->slot_count = atoi(argv[0]);
   if (keeper->slot_count < 1 || keeper->slot_count > SLOTS_MOST)
     return FAIL_WITH(fault, ERANGE, "the keeper's slots");
   for (int i = 0; i < keeper->slot_count; i++) keeper->slots[i].network = -1;
-  for (int i = 3; i < argc; i += 2, keeper->tree_count++) {
-    struct tree *tree = &keeper->trees[keeper->tree_count];
-    tree->kind = tree_kind_of(argv[i]);
-    (void)snprintf(tree->path, sizeof tree->path, "%s", argv[i + 1]);
-  }
+  for (int i = 1; i < argc; i++) keeper->trees[keeper->tree_count++].kind = tree_kind_of(argv[i]);
   sigset_t set;
   sigemptyset(&set);
   sigaddset(&set, SIGCHLD);
@@ -228,10 +224,10 @@ static int set_up(struct keeper *keeper, int argc, char **argv, struct fault *fa
   keeper->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
   TRY(keeper->signals, "watch for the end of boxes");
   TRY(sethostname("sandrun", 7), "set the keeper's host name");
-  if (strcmp(argv[2], "own-root") == 0 &&
-      build_keeper_root(argv[0], keeper->trees, keeper->tree_count, keeper->slot_count, false, fault) == -1)
-    return -1;
-  if (enter_keeper_root(argv[0], fault) == -1 || compile_filter(&keeper->filter, fault) == -1) return -1;
+  TRY(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), "make mounts private");
+  TRY(mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL),
+      "mount /proc of the keeper (where the host hides parts of /proc, this is refused)");
+  if (compile_filter(&keeper->filter, fault) == -1) return -1;
   keeper->own_network = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
   TRY(keeper->own_network, "hold the keeper's network namespace");
   if (compile_own_filter(&keeper->own_filter, fault) == -1) return -1;

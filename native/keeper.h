@@ -16,7 +16,7 @@ struct groups_reply {
   struct fault fault;
 };
 
-/* keeper ROOT SLOTS own-root|host-root [KIND TREE]…; never returns. */
+/* keeper SLOTS [KIND]…, the kinds of the prepared trees in their order; never returns. */
 void live_as_keeper(int argc, char **argv) __attribute__((noreturn));
 
 #endif

@@ -28,14 +28,14 @@ enum tree_kind tree_kind_of(const char *name);
 /* Stand-ins below /proc that are written when the limits of the job are known. */
 enum stand_in { STAND_MEMINFO, STAND_CPUINFO, STAND_STAT, STAND_COUNT };
 
-/* Builds the tree from which boxes are made in `root`, an empty directory of the host: /usr and
- * the prepared trees read-only, a small /etc, the devices of each slot: as root of the host own
- * nodes; in a user namespace, where none can be made, binds of the host's. */
+/* Builds the tree from which boxes are made on `root`, an empty directory of the host, and makes
+ * it the working directory: /usr and the prepared trees read-only, a small /etc, the devices of
+ * each slot: as root of the host own nodes; in a user namespace, where none can be made, binds
+ * of the host's. */
 int build_keeper_root(const char *root, const struct tree *trees, int tree_count, int slots,
                       bool may_make_nodes, struct fault *fault);
-/* Makes `root` the root of this mount namespace, drops everything else, mounts a /proc of this
- * PID namespace. */
-int enter_keeper_root(const char *root, struct fault *fault);
+/* Makes the working directory the root of this mount namespace and drops everything else. */
+int enter_keeper_root(struct fault *fault);
 
 /* Builds and enters the file system of one box, and opens its stand-ins for writing. */
 int build_box_root(const struct box_request *request, const struct tree *trees, int tree_count,

@@ -9,14 +9,15 @@
 
 #include "warden.h"
 
-/* The directory of locks: root's own, or one that only this user can have made. */
+/* The directory of locks: root's own, or one that only this user can have made. Not as the
+ * environment says: all sandruns of a user must meet at the same locks. */
 static int runtime_directory(char *path, size_t size, struct fault *fault) {
-  const char *base = getenv("XDG_RUNTIME_DIR");
+  struct stat status;
+  (void)snprintf(path, size, "/run/user/%u", geteuid());
   if (geteuid() == 0) (void)snprintf(path, size, "/run/sandrun");
-  else if (base != NULL && base[0] == '/') (void)snprintf(path, size, "%.150s/sandrun", base);
+  else if (stat(path, &status) == 0) (void)snprintf(path, size, "/run/user/%u/sandrun", geteuid());
   else (void)snprintf(path, size, "/tmp/sandrun-%u", geteuid());
   if (mkdir(path, 0711) == -1 && errno != EEXIST) return fail(fault, "make %s", path);
-  struct stat status;
   TRY(lstat(path, &status), "look at %s", path);
   if (!S_ISDIR(status.st_mode) || status.st_uid != geteuid() || (status.st_mode & 022) != 0)
     return FAIL_WITH(fault, EPERM, "%s belongs to somebody else", path);
@@ -42,32 +43,36 @@ static int check_block_free(struct fault *fault) {
   return 0;
 }
 
-/* From the file itself: name services need shared libraries, and this binary is static. */
-static int own_name(char *name, size_t size, struct fault *fault) {
+/* This user's name, or "" for one that only the network knows. From the file itself: name
+ * services need shared libraries, and this binary is static. */
+static void find_own_name(char *name, size_t size) {
   char line[512], found[256];
   unsigned uid;
-  bool known = false;
   FILE *file = fopen("/etc/passwd", "re");
-  while (file != NULL && !known && fgets(line, sizeof line, file) != NULL)
-    known = sscanf(line, "%255[^:]:%*[^:]:%u:", found, &uid) == 2 && uid == geteuid() &&
-            snprintf(name, size, "%s", found) < (int)size;
+  name[0] = '\0';
+  while (file != NULL && name[0] == '\0' && fgets(line, sizeof line, file) != NULL)
+    if (sscanf(line, "%255[^:]:%*[^:]:%u:", found, &uid) == 2 && uid == geteuid())
+      (void)snprintf(name, size, "%s", found);
   if (file != NULL) (void)fclose(file);
-  return known ? 0 : FAIL_WITH(fault, ENOENT, "find this user's name in /etc/passwd");
 }
 
-/* The ordinary user's ids: the first range of /etc/subuid, which /etc/subgid must repeat. */
+/* The ordinary user's ids: the first range of /etc/subuid, under its name or its number, which
+ * /etc/subgid must repeat. */
 static int own_block(const char *path, unsigned long long *first, unsigned long long *count,
                      struct fault *fault) {
-  char line[512], name[256], user[256];
-  if (own_name(user, sizeof user, fault) == -1) return -1;
+  char line[512], name[256], user[256], number[16];
+  find_own_name(user, sizeof user);
+  (void)snprintf(number, sizeof number, "%u", geteuid());
   FILE *file = fopen(path, "re");
   *count = 0;
   while (file != NULL && *count == 0 && fgets(line, sizeof line, file) != NULL)
-    if (sscanf(line, "%255[^:]:%llu:%llu", name, first, count) != 3 || strcmp(name, user) != 0)
+    if (sscanf(line, "%255[^:]:%llu:%llu", name, first, count) != 3 ||
+        (strcmp(name, user) != 0 && strcmp(name, number) != 0))
       *count = 0;
   if (file != NULL) (void)fclose(file);
   if (*count >= 1024) return 0;
-  return FAIL_WITH(fault, EPERM, "%s has no range of ids for this user (mend: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 NAME)", path);
+  return FAIL_WITH(fault, EPERM, "%s gives this user no ids (mend: usermod --add-subuids 100000-165535 "
+                                 "--add-subgids 100000-165535 NAME)", path);
 }
 
 static int lock_range(struct range *range, const char *directory, struct fault *fault) {

@@ -178,12 +178,20 @@ static int build_devices(const char *directory, bool may_make_nodes, struct faul
   return make_directory(path, 0755, fault);
 }
 
+/* The ids of boxes own nothing on the host, so what they are to see must be open to all. */
+static int check_readable(const char *path, struct fault *fault) {
+  struct stat status;
+  TRY(stat(path, &status), "look at %s", path);
+  if ((status.st_mode & 0005) == 0005) return 0;
+  return FAIL_WITH(fault, EACCES, "show boxes what not all may read (mend: chmod -R o+rX %s)", path);
+}
+
 static int bind_trees(const struct tree *trees, int count, struct fault *fault) {
   if (make_directory("env", 0755, fault) == -1) return -1;
   for (int i = 0; i < count; i++) {
     char place[32];
     (void)snprintf(place, sizeof place, "env/%d", i + 1);
-    if (make_directory(place, 0755, fault) == -1) return -1;
+    if (make_directory(place, 0755, fault) == -1 || check_readable(trees[i].path, fault) == -1) return -1;
     if (bind_read_only(trees[i].path, place, MOUNT_ATTR_NODEV, fault) == -1) return -1;
     if (trees[i].kind != TREE_ROOT) continue;
     char from[600], to[32];
@@ -202,8 +210,6 @@ int build_keeper_root(const char *root, const struct tree *trees, int tree_count
     return FAIL_WITH(fault, ENOTSUP, "/bin is not a link to /usr/bin (a merged /usr is needed)");
   TRY(mount("sandrun", root, "tmpfs", MS_NOSUID, "mode=755,size=64m,nr_inodes=32768"),
       "mount a tmpfs for the keeper's root");
-  int before = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
-  TRY(before, "open the working directory");
   TRY(chdir(root), "enter %s", root);
   static const char *const directories[] = {"usr", "empty", "proc", "box", "dev"};
   for (size_t i = 0; i < sizeof directories / sizeof directories[0]; i++)
@@ -217,21 +223,12 @@ int build_keeper_root(const char *root, const struct tree *trees, int tree_count
   }
   /* A full /proc must be visible where one is mounted in a user namespace. */
   TRY(mount("/proc", "proc", NULL, MS_BIND | MS_REC, NULL), "bind /proc");
-  TRY(fchdir(before), "return from the keeper's root");
-  close(before);
   return 0;
 }
 
-int enter_keeper_root(const char *root, struct fault *fault) {
-  /* A mount that came from a more privileged namespace is locked and cannot be pivoted to; a
-   * bind of it onto itself can. */
-  TRY(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), "make mounts private");
-  TRY(mount(root, root, NULL, MS_BIND | MS_REC, NULL), "bind the keeper's root");
-  TRY(chdir(root), "enter the keeper's root");
+int enter_keeper_root(struct fault *fault) {
   TRY((int)syscall(SYS_pivot_root, ".", "."), "pivot to the keeper's root");
   TRY(umount2(".", MNT_DETACH), "drop the host's root");
   TRY(chdir("/"), "enter the new root");
-  TRY(mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL),
-      "mount /proc of the keeper (where the host hides parts of /proc, this is refused)");
   return 0;
 }

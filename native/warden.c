@@ -117,18 +117,13 @@ static int open_door(const struct warden *warden, struct fault *fault) {
 /* Everything that a keeper needs before it can start. */
 static int prepare(struct warden *warden, struct fault *fault) {
   struct range *range = &warden->range;
-  char root[300];
   if (warden->plan.slots * IDS_PER_SLOT > range->count - SLOT_ID_OFFSET)
     return FAIL_WITH(fault, ERANGE, "the range of ids is too small for %u slots", warden->plan.slots);
   warden->plan.cgroups.owner = range->privileged && warden->serving ? range->service_uid : geteuid();
   if (open_cgroups(&warden->plan.cgroups, range->name, fault) == -1) return -1;
   warden->binary = copy_self(fault);
   warden->keeper_listener = warden->binary == -1 ? -1 : open_door(warden, fault);
-  if (warden->keeper_listener == -1) return -1;
-  if (!range->privileged) return 0;
-  (void)snprintf(root, sizeof root, "%s/root", range->directory);
-  return build_keeper_root(root, warden->plan.trees, warden->plan.tree_count, (int)warden->plan.slots,
-                           true, fault);
+  return warden->keeper_listener == -1 ? -1 : 0;
 }
 
 static int run_keeper(struct warden *warden, struct fault *fault) {
@@ -303,9 +298,11 @@ static int start_all(struct warden *warden, int *status, struct fault *fault) {
   return 0;
 }
 
-static int run_warden(struct warden *warden) {
+static int run_warden(struct warden *warden, char **arguments) {
   struct fault fault = {0};
   int status = 0;
+  warden->plan.cgroups.companion = warden->serving ? 0 : getppid();
+  if (take_scope(arguments, warden->plan.cgroups.companion, &fault) == -1) return complain(&fault);
   warden->keeper = warden->node = warden->channel = warden->range.lock = -1;
   if (take_range(&warden->range, &fault) == -1) return complain(&fault);
   int started = start_all(warden, &status, &fault);
@@ -318,11 +315,11 @@ static int run_warden(struct warden *warden) {
 int main(int argc, char **argv) {
   static struct warden warden;
   if (argc > 1 && strcmp(argv[0], "keeper") == 0) live_as_keeper(argc - 1, argv + 1);
-  if (argc == 2 && strcmp(argv[1], "local") == 0) return run_warden(&warden);
+  if (argc == 2 && strcmp(argv[1], "local") == 0) return run_warden(&warden, argv);
   if (argc >= 5 && strcmp(argv[1], "serve") == 0 && strcmp(argv[4], "--") == 0) {
     warden.serving = true;
     warden.service = (struct service){.node = argv[2], .root = argv[3], .arguments = argv + 5};
-    return run_warden(&warden);
+    return run_warden(&warden, argv);
   }
   (void)fprintf(stderr, "sandrun-native is run by sandrun, not by hand: local | serve NODE ROOT -- OPTIONS\n");
   return FAILED;

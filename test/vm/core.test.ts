@@ -1,0 +1,64 @@
+/**
+ * A core handler behind a pipe gets the memory of whatever crashes, as root of the host, whatever
+ * namespaces it is in. The machine's pattern names one that keeps all it gets in /run/cores.
+ */
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync, watch } from "node:fs";
+import { test } from "node:test";
+import { run, useRunner } from "../support/boxes.ts";
+import { onHost } from "../support/host.ts";
+
+const CORES = "/run/cores";
+const runner = useRunner(1);
+
+function cores(): string[] {
+  return readdirSync(CORES).filter((name) => !name.endsWith(".part"));
+}
+
+/** Resolves when one more crash has reached the handler. */
+async function oneMore(before: number): Promise<void> {
+  const watcher = watch(CORES);
+  try {
+    for (;;) {
+      const changed = new Promise((resolve) => watcher.once("change", resolve));
+      if (cores().length > before) return;
+      await changed;
+    }
+  } finally {
+    watcher.close();
+  }
+}
+
+const RAISE = `
+import os, resource
+try:
+    resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+except (OSError, ValueError) as error:
+    print(type(error).__name__)
+`;
+
+test("the memory of a crashing job does not reach a core handler of the host", async () => {
+  assert.match(readFileSync("/proc/sys/kernel/core_pattern", "utf8"), /^\|/);
+  const count = cores().length;
+  for (const signal of ["SIGSEGV", "SIGABRT", "SIGQUIT"]) {
+    const code = `import os, signal\nos.kill(os.getpid(), signal.${signal})`;
+    const { outcome } = await run(runner(), { code });
+    assert.deepEqual(outcome, { kind: "signalled", signal });
+  }
+  // A crash outside goes the whole way; what came before it would have come before.
+  const outside = await onHost("/bin/sh", ["-c", "ulimit -c unlimited; kill -SEGV $$"]);
+  assert.equal(outside.signal, "SIGSEGV");
+  await oneMore(count);
+  assert.equal(cores().length, count + 1);
+});
+
+test("a job cannot raise its core limit to be dumped", async () => {
+  const code = `${RAISE}\nimport signal\nos.kill(os.getpid(), signal.SIGSEGV)`;
+  const count = cores().length;
+  const { outcome, stdout } = await run(runner(), { code });
+  assert.deepEqual(outcome, { kind: "signalled", signal: "SIGSEGV" });
+  assert.match(stdout.toString(), /^(ValueError|PermissionError)\n$/);
+  await onHost("/bin/sh", ["-c", "ulimit -c unlimited; kill -SEGV $$"]);
+  await oneMore(count);
+  assert.equal(cores().length, count + 1);
+});
