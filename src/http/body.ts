@@ -52,6 +52,7 @@ export async function readWhole(body: BodyStream, limitBytes: number): Promise<B
     }
     whole.set(chunk, used);
     used += chunk.length;
+    chunk.fill(0);
   }
   return whole.subarray(0, used);
 }

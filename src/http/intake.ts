@@ -31,10 +31,11 @@ interface Draft {
   readonly parseManifest: () => ManifestRequest;
 }
 
-type MediaType = "text/plain" | "application/json" | "multipart/form-data";
+export type MediaType = "text/plain" | "application/json" | "multipart/form-data";
 
 /**
  * @param query of the address, without what the route itself understands
+ * @param types the content types that this address takes
  * @throws Refusal whatever is wrong with the request
  */
 export async function readJob(
@@ -42,9 +43,10 @@ export async function readJob(
   caller: string,
   query: URLSearchParams,
   deps: AppDeps,
+  types: readonly MediaType[],
 ): Promise<ReadJob> {
   refuseEncoded(request.headers);
-  const mediaType = mediaTypeOf(request.headers);
+  const mediaType = mediaTypeOf(request.headers, types);
   const endUpload = beginUpload(request.headers, mediaType, caller, deps);
   try {
     const draft = await readDraft(request, mediaType, query);
@@ -57,18 +59,18 @@ export async function readJob(
 }
 
 /** @throws Refusal unsupported_media_type, saying what to send */
-function mediaTypeOf(headers: Headers): MediaType {
+function mediaTypeOf(headers: Headers, types: readonly MediaType[]): MediaType {
   const header = headers.get("content-type") ?? "";
   const type = header.split(";")[0]?.trim().toLowerCase();
-  if (type === "text/plain" || type === "application/json" || type === "multipart/form-data") {
-    return type;
-  }
-  const advice = "Set the header Content-Type to text/plain (code) or application/json";
+  const known = types.find((one) => one === type);
+  if (known !== undefined) return known;
+  const isForm = type === "application/x-www-form-urlencoded" && types.includes("text/plain");
   throw new Refusal(
     "unsupported_media_type",
-    type === "application/x-www-form-urlencoded"
-      ? `${advice}; curl -d sends a form unless -H "Content-Type: text/plain" is given.`
-      : `${advice}, or send multipart/form-data.`,
+    isForm
+      ? 'Set the header Content-Type: text/plain, with curl -H "Content-Type: text/plain": ' +
+          "curl -d alone sends a form."
+      : `Set the header Content-Type to one of: ${types.join(", ")}.`,
   );
 }
 

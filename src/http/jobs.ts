@@ -7,16 +7,13 @@ import type { AppContext, AppDeps } from "./deps.ts";
 import { PLAIN_TEXT } from "./headers.ts";
 import { wipeWhenSent } from "./sent.ts";
 
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
-
 /**
  * The job of `:id`.
  * @throws Refusal not_found, the same for unknown, malformed, foreign and destroyed ids: the id is
  *   the only right to a job, so nothing may be learnt by asking for others
  */
 export function jobOf(c: AppContext, engine: Engine): Job {
-  const id = c.req.param("id") ?? "";
-  const job = UUID.test(id) ? engine.find(id) : undefined;
+  const job = engine.find(c.req.param("id") ?? "");
   if (job === undefined) throw new Refusal("not_found");
   return job;
 }

@@ -10,16 +10,16 @@ import { readJob } from "./intake.ts";
 import { faultFields } from "./log.ts";
 import { whenSent, wipeWhenSent } from "./sent.ts";
 
+/** Bodies that can say all of a manifest. */
+const DOCUMENTS = ["application/json", "multipart/form-data"] as const;
+
 type EndedJob = Job & { readonly end: NonNullable<Job["end"]> };
 
 export async function submit(c: AppContext, deps: AppDeps): Promise<Response> {
   const caller = callerOf(c, deps.callers);
   const query = new URL(c.req.url).searchParams;
-  const read = await readJob(c.req.raw, caller, query, deps);
-  if (read.answer === "text") {
-    throw new Refusal("unsupported_media_type", "Send JSON or multipart/form-data.");
-  }
-  const { job, position } = deps.engine.submit(caller, read.spec);
+  const { spec } = await readJob(c.req.raw, caller, query, deps, DOCUMENTS);
+  const { job, position } = deps.engine.submit(caller, spec);
   return c.json({ job_id: job.id, status: "queued", queue_position: position }, 202);
 }
 
@@ -45,7 +45,10 @@ async function submitted(
   query: URLSearchParams,
   deps: AppDeps,
 ): Promise<{ job: Job; answer: "text" | "json" }> {
-  const { spec, answer } = await readJob(c.req.raw, caller, query, deps);
+  const { spec, answer } = await readJob(c.req.raw, caller, query, deps, [
+    "text/plain",
+    ...DOCUMENTS,
+  ]);
   return { job: deps.engine.submit(caller, spec).job, answer };
 }
 

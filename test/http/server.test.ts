@@ -105,7 +105,7 @@ describe("the listener", () => {
   });
 
   it("lets answers under way finish when it closes, and takes no more", async () => {
-    const rig = await serveRig({ limits: { drainMs: 5000 } });
+    const rig = await serveRig({ limits: { drainMs: 600_000, keepAliveMs: 600_000 } });
     const socket = await openSocket(rig.port);
     socket.write(
       "POST /run HTTP/1.1\r\nHost: h\r\nContent-Type: text/plain\r\nContent-Length: 1\r\n\r\nx",

@@ -165,3 +165,11 @@ describe("a request on the wire", () => {
     assert.ok(rig.logged.every(({ event, status = 0 }) => event !== "fault" && status < 500));
   });
 });
+
+describe("headers that come slowly", () => {
+  it("are cut off long before a body would be", async () => {
+    const rig = await serveRig({ limits: { headersMs: 100, requestMs: 60_000 } });
+    assert.match(await exchange(rig.port, "GET / HTTP/1.1\r\nHost: h\r\nX-"), /^HTTP\/1\.1 408 /);
+    await rig.stop();
+  });
+});
