@@ -21,12 +21,16 @@ import {
   layersOf,
 } from "../core/wire.ts";
 
+/** How long the keeper and the box's own checks may take, on a machine that is very busy. */
+const BUILD_MS = 60_000;
+
 export class Box {
   readonly #socket: Socket;
   readonly #chunks: AsyncIterator<Uint8Array>;
   readonly #parser = new FrameParser();
   readonly #gone: Promise<void>;
   #frames: Frame[] = [];
+  #destroyed = false;
   isolation: readonly string[] = [];
 
   private constructor(socket: Socket) {
@@ -40,23 +44,26 @@ export class Box {
   }
 
   /**
-   * Asks the keeper for a box and waits until every layer of it holds.
+   * Asks the keeper for a box and waits until every layer of it holds. When it rejects, nothing
+   * of the box is left, so that its slot can be leased again.
    * @throws SandboxFault with the step that failed.
    */
   static async build(keeper: string, request: BoxRequest): Promise<Box> {
     const socket = createConnection({ path: keeper, allowHalfOpen: true });
     const box = new Box(socket);
+    const timer = setTimeout(() => socket.destroy(new Error("no answer")), BUILD_MS);
     try {
-      await box.#ask(request);
+      await box.#open(request);
       return box;
     } catch (fault) {
-      // What was half built still has the slot: it is free only when the keeper says so.
       await box.destroy();
       throw fault;
+    } finally {
+      clearTimeout(timer);
     }
   }
 
-  async #ask(request: BoxRequest): Promise<void> {
+  async #open(request: BoxRequest): Promise<void> {
     try {
       await once(this.#socket, "connect");
     } catch (cause) {
@@ -71,10 +78,13 @@ export class Box {
 
   /**
    * The next frame from the box.
-   * @throws SandboxFault on a FAULT frame, and when the stream ends.
+   * @throws SandboxFault on a FAULT frame, and when the stream ends or the box was destroyed.
    */
   async next(): Promise<Frame> {
     for (;;) {
+      // `destroy` drops pieces of the stream: what a program printed behind such a gap would be
+      // taken for frames, and it could tell of an end that was not its own.
+      if (this.#destroyed) throw new SandboxFault("the box was destroyed");
       const frame = this.#frames.shift();
       if (frame?.type === FRAME.fault) {
         const fault = decodeFault(frame.payload);
@@ -84,6 +94,7 @@ export class Box {
       const chunk = await this.#chunks.next().catch((cause: unknown) => {
         throw new SandboxFault("read from the box", 0, { cause });
       });
+      if (this.#destroyed) continue;
       if (chunk.done === true) throw new SandboxFault("the box died");
       this.#frames = this.#parser.push(chunk.value);
     }
@@ -118,6 +129,7 @@ export class Box {
 
   /** Destroys the box; resolves when it was waited for and is gone. */
   async destroy(): Promise<void> {
+    this.#destroyed = true;
     // Only the writing side: the end of the other one is the keeper's word that it is gone.
     this.#socket.end();
     for (;;) {

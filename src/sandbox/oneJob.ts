@@ -10,6 +10,7 @@ import { SandboxFault } from "../core/errors.ts";
 import type { Outcome, PrintedChunk, StopCause, Usage } from "../core/job.ts";
 import { findLanguage } from "../core/languages.ts";
 import { TRANSFER_LIMITS } from "../core/limits.ts";
+import type { Manifest } from "../core/manifest.ts";
 import type { JobSpec, RunEvents } from "../core/runner.ts";
 import {
   decodeExited,
@@ -104,10 +105,19 @@ class Stopper {
     this.#timers.push(setTimeout(() => void this.#place.box.destroy(), milliseconds));
   }
 
-  watchCpu(limitMs: number): void {
+  /** From the program's start on. */
+  watch({ timeoutSeconds, cpuSeconds }: Manifest): void {
+    this.clear();
+    this.destroyAfter(timeoutSeconds * 1000 + DEATH_MS);
+    if (cpuSeconds === undefined) return;
     const { groups, slot } = this.#place;
     const sample = () => {
-      if (groups.counters(slot).cpuMs >= limitMs) this.stop("cpu_limit");
+      try {
+        if (groups.counters(slot).cpuMs >= cpuSeconds * 1000) this.stop("cpu_limit");
+      } catch {
+        // A limit that cannot be watched, for want of descriptors perhaps, is no limit.
+        void this.#place.box.destroy();
+      }
     };
     this.#timers.push(setInterval(sample, CPU_SAMPLE_MS));
   }
@@ -152,9 +162,8 @@ async function follow(
       void feeder.grant(decodeNumbers(frame.payload)[0] ?? 0);
     } else if (frame.type === FRAME.started) {
       started = true;
-      stopper.clear();
-      stopper.destroyAfter(spec.manifest.timeoutSeconds * 1000 + DEATH_MS);
-      if (spec.manifest.cpuSeconds !== undefined) stopper.watchCpu(spec.manifest.cpuSeconds * 1000);
+      // A job that was stopped on its way here has less time left to die.
+      if (stopper.cause === undefined) stopper.watch(spec.manifest);
       events.onStarted();
     } else if (frame.type === FRAME.exited) {
       const exited = decodeExited(frame.payload);

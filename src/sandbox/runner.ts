@@ -20,6 +20,9 @@ import type { Handover } from "./handover.ts";
 import { type Ended, runInBox } from "./oneJob.ts";
 import { Slots } from "./slots.ts";
 
+/** How long listing and reading the outputs of one job may take. */
+const COLLECT_MS = 120_000;
+
 export interface SandboxOptions {
   /** Cores that a job gets. */
   readonly cpus: number;
@@ -163,6 +166,7 @@ export class SandboxRunner implements Runner {
       await release();
       return { ...ended, outputs: NO_OUTPUTS };
     }
+    const timer = setTimeout(() => void box.destroy(), COLLECT_MS);
     try {
       const outputs: Outputs = await collect(box, isOutput, release);
       return { ...ended, outputs };
@@ -173,6 +177,8 @@ export class SandboxRunner implements Runner {
           ? { kind: "output_limit" }
           : { kind: "sandbox_error", step: faultOf(error).step };
       return { ...ended, outcome: failed, outputs: NO_OUTPUTS };
+    } finally {
+      clearTimeout(timer);
     }
   }
 }
