@@ -4,6 +4,7 @@ import type { WireOutcome } from "../client/answers.ts";
 import { ApiError } from "../client/errors.ts";
 import { Refusal } from "../core/errors.ts";
 import type { Outcome } from "../core/job.ts";
+import { UsageError } from "./usage.ts";
 
 export const EXIT = {
   timedOut: 124,
@@ -120,6 +121,8 @@ export function errorSentence(error: unknown): string {
   if (!(error instanceof Error)) return "something failed that is not an error";
   const network = networkSentence(error);
   if (network !== undefined) return network;
+  // A usage error has said it all; of other errors the cause is the interesting half.
+  if (error instanceof UsageError) return shown(error.message);
   const cause = error.cause instanceof Error ? ` (${shown(error.cause.message)})` : "";
   return `${shown(error.message)}${cause}`;
 }

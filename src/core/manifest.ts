@@ -29,7 +29,7 @@ export interface Manifest {
 /** A caller's manifest: every field that is there is valid by itself, none has a default yet. */
 export interface ManifestRequest {
   readonly entrypoint: string | undefined;
-  /** Canonical name. */
+  /** Canonical name, or one that nobody knows. */
   readonly interpreter: string | undefined;
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string>>;

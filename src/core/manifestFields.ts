@@ -5,7 +5,7 @@
 import * as v from "valibot";
 import { Refusal } from "./errors.ts";
 import { compileGlobs } from "./globs.ts";
-import { findLanguage, LANGUAGES } from "./languages.ts";
+import { findLanguage } from "./languages.ts";
 import { JOB_LIMITS, MANIFEST_LIMITS } from "./limits.ts";
 import { checkPath, showPath, utf8Length } from "./paths.ts";
 
@@ -205,15 +205,10 @@ export function checkFields(json: unknown): ManifestFields {
 }
 
 function canonicalNames({ entrypoint, interpreter }: ManifestFields) {
-  const language = interpreter === undefined ? undefined : findLanguage(interpreter);
-  if (interpreter !== undefined && language === undefined) {
-    refuseInterpreter(
-      interpreter,
-      LANGUAGES.map(({ name }) => name),
-    );
-  }
+  // A name that we do not know is refused where it is known what there is instead.
+  const known = interpreter === undefined ? undefined : findLanguage(interpreter)?.name;
   return {
     entrypoint: entrypoint === undefined ? undefined : checkPath(entrypoint),
-    interpreter: language?.name,
+    interpreter: known ?? interpreter,
   };
 }
