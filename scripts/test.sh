@@ -4,6 +4,7 @@
 set -eu
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd -P)
 . "$root/scripts/setup.sh"
+. "$root/scripts/seccompTools.sh"
 prepare
 cd "$root"
 
@@ -16,6 +17,7 @@ need tar tar
 need ps procps
 /usr/bin/python3 -c 'import ensurepip' 2>/dev/null || packages="$packages python3-venv"
 install_needed
+fetch_seccomp_tools
 
 PATH=${node%/*}:$PATH
 export PATH NODE_COMPILE_CACHE="$root/.runtime/cache"
