@@ -64,8 +64,9 @@ function uidOf(pid: number): number | undefined {
   return uid === undefined ? undefined : Number(uid);
 }
 
-function isZombie(pid: number): boolean {
-  return /^State:\tZ/m.test(procText(pid, "status") ?? "");
+/** False for one that is dead and only waits for its parent to ask how it ended. */
+function isAlive(pid: number): boolean {
+  return /^State:\t[^ZX]/m.test(procText(pid, "status") ?? "");
 }
 
 /** A warden on this host, and what belongs to it. */
@@ -77,17 +78,29 @@ export interface WardenOnHost {
   readonly directory: string;
 }
 
+/** The wardens that a process started. */
+export function ownWardens(parent = process.pid): WardenOnHost[] {
+  return childrenOf(parent).flatMap((pid) => {
+    if (procText(pid, "comm") !== "sandrun-native\n") return [];
+    const lock = descriptorsOf(pid)
+      .map((path) => /^(.*)\/range-(\d+)\.lock$/.exec(path))
+      .find((found) => found !== null);
+    if (lock === undefined) return [];
+    return [{ pid, range: Number(lock[2]), directory: `${lock[1]}/${lock[2]}` }];
+  });
+}
+
 /** The warden that this process started, undefined when there is none. */
-export function ownWarden(parent = process.pid): WardenOnHost | undefined {
-  for (const pid of childrenOf(parent)) {
-    if (procText(pid, "comm") !== "sandrun-native\n") continue;
-    for (const name of readdirSync(`/proc/${pid}/fd`)) {
-      const lock = /^(.*)\/range-(\d+)\.lock$/.exec(readlinkSync(`/proc/${pid}/fd/${name}`));
-      if (lock === null) continue;
-      return { pid, range: Number(lock[2]), directory: `${lock[1]}/${lock[2]}` };
-    }
+export function ownWarden(): WardenOnHost | undefined {
+  return ownWardens()[0];
+}
+
+function descriptorsOf(pid: number): string[] {
+  try {
+    return readdirSync(`/proc/${pid}/fd`).map((name) => readlinkSync(`/proc/${pid}/fd/${name}`));
+  } catch {
+    return [];
   }
-  return undefined;
 }
 
 /** Living processes that have an id of the slots of that warden's range. */
@@ -95,7 +108,7 @@ export function processesOf(warden: WardenOnHost): number[] {
   const first = RESERVED_IDS + warden.range * IDS_PER_RANGE;
   return allPids().filter((pid) => {
     const uid = uidOf(pid) ?? 0;
-    return uid >= first && uid < first + IDS_PER_RANGE && !isZombie(pid);
+    return uid >= first && uid < first + IDS_PER_RANGE && isAlive(pid);
   });
 }
 
@@ -131,4 +144,23 @@ export function groupsOf(warden: WardenOnHost): string[] {
 
 export function mounts(): string[] {
   return readFileSync("/proc/self/mountinfo", "utf8").trim().split("\n");
+}
+
+/** Waits for something that no event of ours tells; fails when it does not come in 20 seconds. */
+export async function until(what: string, holds: () => boolean): Promise<void> {
+  const giveUpAt = Date.now() + 20_000;
+  while (!holds()) {
+    if (Date.now() > giveUpAt) throw new Error(`waited in vain: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+/** What of a warden is still there: processes, groups and its runtime directory. */
+export function remainsOf(warden: WardenOnHost): string[] {
+  return [
+    ...(isAlive(warden.pid) ? [`warden ${warden.pid}`] : []),
+    ...processesOf(warden).map((pid) => `process ${pid}`),
+    ...groupsOf(warden),
+    ...(existsSync(warden.directory) ? [warden.directory] : []),
+  ];
 }
