@@ -1,4 +1,5 @@
 /** What the warden tells the side that uses the keeper: lines of a name and a value, then `end`. */
+import { SERVICE_LIMITS } from "../core/limits.ts";
 
 export interface CgroupPlaces {
   readonly version: 1 | 2;
@@ -23,6 +24,13 @@ export interface Handover {
   readonly descriptors: ReadonlyMap<string, number>;
 }
 
+/** @throws Error for what is not a whole number from `least` to `most`. */
+function numberOf(name: string, text: string, least: number, most: number): number {
+  const number = /^\d{1,6}$/.test(text) ? Number(text) : Number.NaN;
+  if (number >= least && number <= most) return number;
+  throw new Error(`the warden's handover has no usable "${name}"`);
+}
+
 function kindOf(text: string | undefined): TreeKind {
   return text === "root" || text === "everywhere" ? text : "named";
 }
@@ -35,8 +43,9 @@ export function parseHandover(text: string): Handover {
   for (const line of text.split("\n")) {
     const [name = "", ...rest] = line.split(" ");
     if (name === "tree") trees.push(kindOf(rest[0]));
-    else if (name === "fd") descriptors.set(rest[0] ?? "", Number(rest[1]));
-    else values.set(name, rest.join(" "));
+    else if (name === "fd") {
+      descriptors.set(rest[0] ?? "", numberOf("fd", rest[1] ?? "", 3, 1023));
+    } else values.set(name, rest.join(" "));
   }
   const lineOf = (name: string): string => {
     const value = values.get(name);
@@ -45,11 +54,11 @@ export function parseHandover(text: string): Handover {
   };
   return {
     keeper: lineOf("keeper"),
-    slots: Number(lineOf("slots")),
+    slots: numberOf("slots", lineOf("slots"), 1, SERVICE_LIMITS.slotsMost),
     descriptors,
     trees,
     cgroups: {
-      version: lineOf("cgroup") === "2" ? 2 : 1,
+      version: numberOf("cgroup", lineOf("cgroup"), 1, 2) === 2 ? 2 : 1,
       memory: lineOf("memory"),
       pids: lineOf("pids"),
       cpu: lineOf("cpu"),
