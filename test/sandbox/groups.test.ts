@@ -1,0 +1,136 @@
+/** Limits and counters of a slot, against directories that stand in for the kernel's. */
+import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { SandboxFault } from "../../src/core/errors.ts";
+import { Groups } from "../../src/sandbox/groups.ts";
+
+const made: string[] = [];
+after(() => {
+  for (const directory of made) rmSync(directory, { recursive: true });
+});
+
+/** A service's group with the leaf of slot 0; `files` by name → content, null = keeps nothing. */
+function groupsWith(version: 1 | 2, files: Readonly<Record<string, string | null>>) {
+  const directory = mkdtempSync(join(tmpdir(), "sandrun-groups-"));
+  made.push(directory);
+  const job = join(directory, "slot-0", "job");
+  mkdirSync(job, { recursive: true });
+  for (const [name, content] of Object.entries(files)) {
+    if (content === null) symlinkSync("/dev/null", join(job, name));
+    else writeFileSync(join(job, name), content);
+  }
+  const places = { memory: directory, pids: directory, cpu: directory, cpuacct: directory };
+  const contentOf = (name: string) => readFileSync(join(job, name), "utf8");
+  return { groups: new Groups({ version, ...places }), contentOf };
+}
+
+function faultOf(attempt: () => unknown): string {
+  try {
+    attempt();
+  } catch (error) {
+    assert.ok(error instanceof SandboxFault);
+    return error.step;
+  }
+  return assert.fail("it did not fail");
+}
+
+const LIMITS = { memoryBytes: 67_108_864, cpus: 0.5 };
+
+test("limits are set in the words of cgroup v2", () => {
+  const { groups, contentOf } = groupsWith(2, { "memory.max": "max", "cpu.max": "max 100000" });
+  groups.limit(0, LIMITS);
+  assert.equal(contentOf("memory.max"), "67108864");
+  assert.equal(contentOf("cpu.max"), "50000 100000");
+});
+
+const V1 = {
+  "memory.limit_in_bytes": "1000000000",
+  "memory.memsw.limit_in_bytes": "1000000000",
+  "cpu.cfs_quota_us": "100000",
+};
+
+test("limits are set in the words of cgroup v1, swap among them", () => {
+  const { groups, contentOf } = groupsWith(1, V1);
+  groups.limit(0, LIMITS);
+  assert.equal(contentOf("memory.limit_in_bytes"), "67108864");
+  assert.equal(contentOf("memory.memsw.limit_in_bytes"), "67108864");
+  assert.equal(contentOf("cpu.cfs_quota_us"), "50000");
+});
+
+test("on v1 memory is never above memory and swap, whichever way the limit moves", () => {
+  const noSwap = { ...V1, "memory.memsw.limit_in_bytes": null };
+  const lowered = groupsWith(1, noSwap);
+  assert.match(
+    faultOf(() => lowered.groups.limit(0, LIMITS)),
+    /memsw/,
+  );
+  assert.equal(lowered.contentOf("memory.limit_in_bytes"), "67108864", "lowered first");
+  const raised = groupsWith(1, { ...noSwap, "memory.limit_in_bytes": "1000" });
+  assert.match(
+    faultOf(() => raised.groups.limit(0, LIMITS)),
+    /memsw/,
+  );
+  assert.equal(raised.contentOf("memory.limit_in_bytes"), "1000", "raised last");
+});
+
+test("a limit that reads back otherwise than it was set is a fault that names it", () => {
+  const memory = groupsWith(2, { "memory.max": null, "cpu.max": "" });
+  assert.equal(
+    faultOf(() => memory.groups.limit(0, LIMITS)),
+    "memory.max of a job did not hold",
+  );
+  const cpu = groupsWith(2, { "memory.max": "", "cpu.max": null });
+  assert.equal(
+    faultOf(() => cpu.groups.limit(0, LIMITS)),
+    "cpu.max of a job did not hold",
+  );
+  for (const name of Object.keys(V1)) {
+    const { groups } = groupsWith(1, { ...V1, [name]: null });
+    assert.equal(
+      faultOf(() => groups.limit(0, LIMITS)),
+      `${name} of a job did not hold`,
+    );
+  }
+});
+
+test("a group that is not there is a fault, never a job without limits", () => {
+  const { groups } = groupsWith(2, { "memory.max": "", "cpu.max": "" });
+  assert.match(
+    faultOf(() => groups.limit(1, LIMITS)),
+    /memory\.max of a job/,
+  );
+  assert.match(
+    faultOf(() => groups.counters(0)),
+    /of a job/,
+  );
+});
+
+test("counters are read in the words of both versions", () => {
+  const two = groupsWith(2, {
+    "cpu.stat": "usage_usec 1500000\nuser_usec 1\n",
+    "memory.peak": "4096\n",
+    "memory.events": "oom 3\noom_kill 2\n",
+  });
+  assert.deepEqual(two.groups.counters(0), { cpuMs: 1500, memoryPeakBytes: 4096, oomKills: 2 });
+  const one = groupsWith(1, {
+    "cpuacct.usage": "1500000000\n",
+    "memory.max_usage_in_bytes": "4096\n",
+    "memory.oom_control": "oom_kill_disable 0\nunder_oom 0\noom_kill 2\n",
+  });
+  assert.deepEqual(one.groups.counters(0), { cpuMs: 1500, memoryPeakBytes: 4096, oomKills: 2 });
+});
+
+test("a counter that the kernel does not tell is a fault, not a zero", () => {
+  const { groups } = groupsWith(1, {
+    "cpuacct.usage": "0",
+    "memory.max_usage_in_bytes": "0",
+    "memory.oom_control": "oom_kill_disable 0\n",
+  });
+  assert.match(
+    faultOf(() => groups.counters(0)),
+    /oom_kill/,
+  );
+});

@@ -1,0 +1,71 @@
+/** Fifty jobs at once: each gets its own answer, and nothing of them stays. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { openLocalRunner } from "../../src/main.ts";
+import { begin, type Job, type Ran, run } from "../support/boxes.ts";
+import {
+  boxProcessesOf,
+  jobProcessesOf,
+  mounts,
+  ownWarden,
+  processesOf,
+  remainsOf,
+} from "../support/host.ts";
+
+const JOBS = 50;
+const CODE = `
+import os, sys
+number = int(sys.stdin.read())
+assert os.listdir("/work") == ["main.py"] and os.listdir("/tmp") == []
+open("own", "w").write(sys.argv[1])
+print("ready", flush=True)
+if os.environ["STAY"]:
+    import time
+    time.sleep(600)
+assert open("own").read() == sys.argv[1]
+print(number * number)
+print(os.environ["NUMBER"], file=sys.stderr)
+sys.exit(number % 5)
+`;
+
+function job(number: number, stay = ""): Job {
+  return {
+    code: CODE,
+    args: [`own ${number}`],
+    stdin: `${number}`,
+    env: { NUMBER: `${number}`, STAY: stay },
+    memoryMb: 64,
+  };
+}
+
+function check(ran: Ran, number: number): void {
+  const told = `${number}: ${JSON.stringify(ran.outcome)} ${ran.stderr}`;
+  assert.deepEqual(ran.outcome, { kind: "exited", exitCode: number % 5 }, told);
+  assert.equal(ran.stdout.toString(), `ready\n${number * number}\n`);
+  assert.equal(ran.stderr.toString(), `${number}\n`);
+  const own = number % 5 === 0 ? `own ${number}` : undefined;
+  assert.equal(ran.files.get("own")?.toString(), own);
+}
+
+test("fifty jobs at once end right, more behind them too, and nothing stays on the host", async () => {
+  const before = mounts();
+  const runner = await openLocalRunner({ slots: JOBS, environments: {} });
+  const warden = ownWarden();
+  assert.ok(warden);
+  const numbers = Array.from({ length: JOBS }, (_, number) => number);
+  const held = await Promise.all(numbers.map((one) => begin(runner, job(one, "yes"), "ready")));
+  assert.equal(jobProcessesOf(warden).length, JOBS, "all of them at once");
+  assert.equal(boxProcessesOf(warden).length, JOBS);
+  const stopped = await Promise.all(held.map((one) => one.stop()));
+  for (const { outcome } of stopped) assert.deepEqual(outcome, { kind: "cancelled" });
+  const all = [...numbers, ...numbers, ...numbers];
+  const ran = await Promise.all(all.map((one) => run(runner, job(one))));
+  ran.forEach((one, index) => {
+    check(one, all[index] ?? 0);
+  });
+  assert.equal(processesOf(warden).length, 1, "the keeper alone is left");
+  assert.deepEqual(mounts(), before);
+  await runner.close();
+  assert.deepEqual(remainsOf(warden), []);
+  assert.deepEqual(mounts(), before);
+});

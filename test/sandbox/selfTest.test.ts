@@ -1,0 +1,56 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Outcome } from "../../src/core/job.ts";
+import type { Runner } from "../../src/core/runner.ts";
+import { NO_OUTPUTS } from "../../src/sandbox/collect.ts";
+import { selfTest } from "../../src/sandbox/selfTest.ts";
+import { useRunner } from "../support/boxes.ts";
+
+const runner = useRunner(1);
+
+test("a real box keeps every promise of the self-test", async () => {
+  assert.equal(await selfTest(runner()), undefined);
+});
+
+/** A runner whose box prints that, whatever it is asked; keeps what it was asked. */
+function answering(printed: string, outcome: Outcome = { kind: "exited", exitCode: 0 }) {
+  const asked: string[] = [];
+  const fake: Runner = {
+    slots: 1,
+    interpreters: [],
+    environments: [],
+    health: () => ({ healthy: true }),
+    close: () => Promise.resolve(),
+    run: (spec, events) => {
+      asked.push(...spec.input.files.map(({ bytes }) => new TextDecoder().decode(bytes)));
+      events.onPrinted({ stream: "stdout", bytes: new TextEncoder().encode(printed) });
+      return Promise.resolve({
+        outcome,
+        usage: { cpuMs: 0, memoryPeakBytes: 0, wallMs: 0 },
+        isolation: [],
+        droppedBytes: { stdout: 0, stderr: 0 },
+        outputs: NO_OUTPUTS,
+      });
+    },
+  };
+  return { fake, asked };
+}
+
+test("a promise that does not hold is named", async () => {
+  const { fake, asked } = answering("broken 0\nbroken 3\nwhole\n");
+  assert.match((await selfTest(fake)) ?? "", /this promise does not hold here: host files/);
+  assert.match(asked.join(""), /\/etc\/passwd/);
+});
+
+test("a self-test that did not come to its end is not passed", async () => {
+  assert.match((await selfTest(answering("").fake)) ?? "", /did not run to its end/);
+  const faults: readonly Outcome[] = [
+    { kind: "sandbox_error", step: "mount /usr" },
+    { kind: "timed_out" },
+    { kind: "out_of_memory" },
+  ];
+  for (const outcome of faults) {
+    const said = await selfTest(answering("whole\n", outcome).fake);
+    assert.match(said ?? "", outcome.kind === "sandbox_error" ? /mount \/usr/ : /ended as/);
+  }
+});
