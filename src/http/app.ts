@@ -40,7 +40,15 @@ const ROUTES: readonly Route[] = [
 ];
 
 /** Methods that are written to the log by name; others are a stranger's text. */
-const LOGGED_METHODS = new Set(["GET", "HEAD", "POST", "DELETE", "OPTIONS", "PUT", "PATCH"]);
+const LOGGED_METHODS: ReadonlySet<string> = new Set([
+  "GET",
+  "HEAD",
+  "POST",
+  "DELETE",
+  "OPTIONS",
+  "PUT",
+  "PATCH",
+]);
 
 export function createApp(deps: AppDeps): Hono<AppEnv> {
   const app = new Hono<AppEnv>();
