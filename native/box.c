@@ -177,14 +177,15 @@ static int start(const struct box_setup *setup, struct relay *relay, struct faul
   TRY(relay->program, "start the program's process");
   relay->signals = watch_children(fault);
   if (relay->signals == -1) return -1;
-  relay->oom = setup->groups.oom_event;
   /* Everything else goes: descriptors of the slot, and the program's ends of the pipes, whose
    * end of file tells that no process of the job is left. */
+  const bool watched = setup->groups.oom_event != -1;
   int fds[8] = {setup->stream, pipes.status_read, relay->signals, pipes.own_end[0],
-                pipes.own_end[1], pipes.own_end[2], relay->oom};
-  if (keep_descriptors(fds, relay->oom == -1 ? 6 : 7, 0, fault) == -1) return -1;
+                pipes.own_end[1], pipes.own_end[2], setup->groups.oom_event, setup->groups.oom_control};
+  if (keep_descriptors(fds, watched ? 8 : 6, 0, fault) == -1) return -1;
   *relay = (struct relay){.stream = 0, .status = 1, .signals = 2, .input = 3, .output = {4, 5},
-                          .oom = relay->oom == -1 ? -1 : 6, .program = relay->program};
+                          .oom_event = watched ? 6 : -1, .oom_control = watched ? 7 : -1,
+                          .program = relay->program};
   /* Last: the hand and its program need no second filter, whose price every call would pay. */
   if (limit_resources(fault) == -1) return -1;
   return install_filter(setup->own_filter, fault);

@@ -16,7 +16,9 @@ struct groups {
   int count;                       /* 1 on cgroup v2, up to 4 on v1 */
   int box_procs[HIERARCHIES_MOST]; /* slot/box: PID 1 and the collector */
   int job_procs[HIERARCHIES_MOST]; /* slot/job: the program */
-  int oom_event;                   /* v1: an eventfd that fires when slot/job is out of memory; else -1 */
+  /* v1 only, else -1: an eventfd that fires when memory is short in slot/job or above it, and the
+   * file that says how many of slot/job were killed for it. */
+  int oom_event, oom_control;
 };
 
 /* What the keeper hands to a new box. */
@@ -58,7 +60,7 @@ void live_as_hand(const unsigned long long *outer_namespaces) __attribute__((nor
 
 /* What PID 1 watches while a job runs. */
 struct relay {
-  int stream, status, signals, oom;
+  int stream, status, signals, oom_event, oom_control;
   int input, output[2];
   pid_t program;
 };

@@ -71,28 +71,42 @@ static int check_peak(const char *group, struct fault *fault) {
   return 0;
 }
 
-static int limit_service(const struct cgroups *cgroups, const struct hierarchy *hierarchy,
-                         struct fault *fault) {
-  const char *directory = hierarchy->directory;
+/* The ceiling of all boxes together stands on a group of their own: when they reach it, the kernel
+ * looks for a victim among them and never in the service. */
+static int make_slots(const struct cgroups *cgroups, const struct hierarchy *hierarchy,
+                      struct fault *fault) {
+  char slots[420];
+  const uint64_t most = cgroups->memory_bytes;
+  (void)snprintf(slots, sizeof slots, "%s/slots", hierarchy->directory);
+  if (make_group(slots, fault) == -1) return -1;
   if (cgroups->version == 2) {
-    if (enable_controllers(directory, fault) == -1) return -1;
-    /* Job bytes pass through the service's own memory too: none of it goes to swap. */
-    if (write_group_file(directory, "memory.swap.max", "0", fault) == -1) return -1;
-    return cgroups->memory_bytes == 0 ? 0 : write_group_number(directory, "memory.max", cgroups->memory_bytes, fault);
+    if (enable_controllers(slots, fault) == -1) return -1;
+    return most == 0 ? 0 : write_group_number(slots, "memory.max", most, fault);
   }
-  if ((hierarchy->controllers & MEMORY) == 0 || cgroups->memory_bytes == 0) return 0;
-  if (write_group_number(directory, "memory.limit_in_bytes", cgroups->memory_bytes, fault) == -1) return -1;
-  return write_group_number(directory, "memory.memsw.limit_in_bytes", cgroups->memory_bytes, fault);
+  if ((hierarchy->controllers & MEMORY) == 0 || most == 0) return 0;
+  if (write_group_number(slots, "memory.limit_in_bytes", most, fault) == -1) return -1;
+  return write_group_number(slots, "memory.memsw.limit_in_bytes", most, fault);
+}
+
+/* Job bytes pass through the service's own memory too: none of it goes to swap. v1 can only be
+ * told that it would rather not. */
+static int keep_from_swap(const struct cgroups *cgroups, const struct hierarchy *hierarchy,
+                          const char *service, struct fault *fault) {
+  if (cgroups->version == 2) return write_group_file(service, "memory.swap.max", "0", fault);
+  if ((hierarchy->controllers & MEMORY) == 0) return 0;
+  return write_group_file(service, "memory.swappiness", "0", fault);
 }
 
 static int make_service(const struct cgroups *cgroups, const struct hierarchy *hierarchy,
                         struct fault *fault) {
   char service[420];
   const char *directory = hierarchy->directory;
-  if (remove_tree(directory, 2, fault) == -1 || make_group(directory, fault) == -1) return -1;
-  if (limit_service(cgroups, hierarchy, fault) == -1) return -1;
+  if (remove_tree(directory, 3, fault) == -1 || make_group(directory, fault) == -1) return -1;
+  if (cgroups->version == 2 && enable_controllers(directory, fault) == -1) return -1;
+  if (make_slots(cgroups, hierarchy, fault) == -1) return -1;
   (void)snprintf(service, sizeof service, "%s/service", directory);
   if (make_group(service, fault) == -1) return -1;
+  if (keep_from_swap(cgroups, hierarchy, service, fault) == -1) return -1;
   if (cgroups->version == 2 && check_peak(service, fault) == -1) return -1;
   if ((hierarchy->controllers & CPU) == 0) return 0;
   /* Ten times a job's weight, so that the service answers while jobs burn all cores. */
@@ -171,28 +185,24 @@ static int open_procs(const char *leaf, struct fault *fault) {
   return fd;
 }
 
-/* v1 kills one process at a time; an eventfd tells the box, which then kills the rest. */
-static int watch_oom(const char *leaf, struct fault *fault) {
+/* v1 kills one process at a time; an eventfd tells the box, which then kills the rest. It fires
+ * too when all boxes together reach their ceiling, so the box looks at its own counter. */
+static int watch_oom(const char *leaf, struct groups *groups, struct fault *fault) {
   char path[600], text[48];
   (void)snprintf(path, sizeof path, "%s/memory.oom_control", leaf);
-  int control = open(path, O_RDONLY | O_CLOEXEC);
-  TRY(control, "open memory.oom_control of a job");
-  int event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (event == -1) fail(fault, "make an eventfd");
-  (void)snprintf(text, sizeof text, "%d %d", event, control);
-  if (event != -1 && write_group_file(leaf, "cgroup.event_control", text, fault) == -1) {
-    close(event);
-    event = -1;
-  }
-  close(control);
-  return event;
+  groups->oom_control = open(path, O_RDONLY | O_CLOEXEC);
+  TRY(groups->oom_control, "open memory.oom_control of a job");
+  groups->oom_event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  TRY(groups->oom_event, "make an eventfd");
+  (void)snprintf(text, sizeof text, "%d %d", groups->oom_event, groups->oom_control);
+  return write_group_file(leaf, "cgroup.event_control", text, fault);
 }
 
 static int open_in_hierarchy(const struct cgroups *cgroups, int index, unsigned slot,
                              struct groups *groups, struct fault *fault) {
   const struct hierarchy *hierarchy = &cgroups->hierarchies[index];
   char parent[420], box[440], job[440];
-  (void)snprintf(parent, sizeof parent, "%s/slot-%u", hierarchy->directory, slot);
+  (void)snprintf(parent, sizeof parent, "%s/slots/slot-%u", hierarchy->directory, slot);
   (void)snprintf(box, sizeof box, "%s/box", parent);
   (void)snprintf(job, sizeof job, "%s/job", parent);
   const struct leaf_limits of_box = {cgroups->box_memory_bytes, 16, 50};
@@ -209,14 +219,13 @@ static int open_in_hierarchy(const struct cgroups *cgroups, int index, unsigned 
   groups->job_procs[index] = open_procs(job, fault);
   if (groups->job_procs[index] == -1) return -1;
   if (cgroups->version == 2 || (hierarchy->controllers & MEMORY) == 0) return 0;
-  groups->oom_event = watch_oom(job, fault);
-  return groups->oom_event == -1 ? -1 : 0;
+  return watch_oom(job, groups, fault);
 }
 
 int open_slot_groups(const struct cgroups *cgroups, unsigned slot, struct groups *groups,
                      struct fault *fault) {
   groups->count = cgroups->count;
-  groups->oom_event = -1;
+  groups->oom_event = groups->oom_control = -1;
   for (int i = 0; i < HIERARCHIES_MOST; i++) groups->box_procs[i] = groups->job_procs[i] = -1;
   for (int i = 0; i < cgroups->count; i++)
     if (open_in_hierarchy(cgroups, i, slot, groups, fault) == -1) {
@@ -232,10 +241,11 @@ void close_slot_groups(const struct groups *groups) {
     if (groups->job_procs[i] != -1) close(groups->job_procs[i]);
   }
   if (groups->oom_event != -1) close(groups->oom_event);
+  if (groups->oom_control != -1) close(groups->oom_control);
 }
 
 int remove_cgroups(const struct cgroups *cgroups, struct fault *fault) {
   for (int i = 0; i < cgroups->count; i++)
-    if (remove_tree(cgroups->hierarchies[i].directory, 2, fault) == -1) return -1;
+    if (remove_tree(cgroups->hierarchies[i].directory, 3, fault) == -1) return -1;
   return leave_places(cgroups, fault);
 }

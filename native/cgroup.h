@@ -2,8 +2,8 @@
  *
  *   <own group>/warden               v2, where it is ours alone: the warden
  *   <own group>/<name>/service       keeper, Node
- *   <own group>/<name>/slot-N/box    PID 1 and collector of the box on slot N
- *   <own group>/<name>/slot-N/job    its program; made anew for each box, since peaks and counters
+ *   <own group>/<name>/slots/slot-N/box    PID 1 and collector of the box on slot N
+ *   <own group>/<name>/slots/slot-N/job    its program; made anew for each box, since peaks and counters
  *                                    cannot be reset and would tell the next job about the last
  * On v1 and hybrid hosts the same tree stands in each controller's hierarchy.
  */

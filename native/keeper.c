@@ -40,7 +40,7 @@ struct keeper {
 };
 
 static int receive_groups(struct groups *groups, struct fault *fault) {
-  enum { DESCRIPTORS_MOST = 2 * HIERARCHIES_MOST + 1 };
+  enum { DESCRIPTORS_MOST = 2 * HIERARCHIES_MOST + 2 };
   union {
     struct cmsghdr header;
     char space[CMSG_SPACE(DESCRIPTORS_MOST * sizeof(int))];
@@ -56,12 +56,13 @@ static int receive_groups(struct groups *groups, struct fault *fault) {
     return -1;
   }
   struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-  int count = reply.count, wanted = 2 * count + (reply.has_oom ? 1 : 0), fds[DESCRIPTORS_MOST];
+  int count = reply.count, wanted = 2 * count + (reply.has_oom ? 2 : 0), fds[DESCRIPTORS_MOST];
   if (count < 1 || count > HIERARCHIES_MOST || header == NULL || header->cmsg_type != SCM_RIGHTS ||
       header->cmsg_len != CMSG_LEN((size_t)wanted * sizeof(int)))
     return FAIL_WITH(fault, EPROTO, "take a slot's groups");
   memcpy(fds, CMSG_DATA(header), (size_t)wanted * sizeof(int));
-  *groups = (struct groups){.count = count, .oom_event = reply.has_oom ? fds[2 * count] : -1};
+  *groups = (struct groups){.count = count, .oom_event = reply.has_oom ? fds[2 * count] : -1,
+                            .oom_control = reply.has_oom ? fds[2 * count + 1] : -1};
   for (int i = 0; i < count; i++) {
     groups->box_procs[i] = fds[i];
     groups->job_procs[i] = fds[count + i];
@@ -75,6 +76,7 @@ static void close_groups(const struct groups *groups) {
     close(groups->job_procs[i]);
   }
   if (groups->oom_event != -1) close(groups->oom_event);
+  if (groups->oom_control != -1) close(groups->oom_control);
 }
 
 /* Enters the slot's network namespace, whose owner is the keeper's user namespace: not even

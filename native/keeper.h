@@ -12,7 +12,7 @@ struct groups_request {
 };
 struct groups_reply {
   int32_t count;    /* hierarchies; descriptors: count for slot/box, count for slot/job, … */
-  uint32_t has_oom; /* … and one eventfd when 1 */
+  uint32_t has_oom; /* … and two for the want of memory when 1 */
   struct fault fault;
 };
 

@@ -20,6 +20,8 @@
 
 #include "box.h"
 
+enum { OOM_LOOK_MS = 5, OOM_LOOKS = 200 };
+
 struct state {
   struct relay *relay;
   bool starting, started, ended, stdin_open;
@@ -29,6 +31,7 @@ struct state {
   uint64_t printed, printed_most, dropped[2];
   size_t out_length, out_done;
   size_t in_length, in_done;
+  unsigned oom_looks;  /* how many more times the counter is read after an event */
   uint32_t credit_due; /* told as soon as no frame is half sent */
   char out[sizeof(struct frame_header) + 4 + CHUNK_MOST];
   char in[CHUNK_MOST];
@@ -198,15 +201,36 @@ static int wait_for_events(struct state *state, struct pollfd *events) {
   bool sending = state->out_length > 0;
   /* Until the program starts, the stream is the hand's to read; we only notice its end. */
   short stream = (short)((state->starting ? POLLIN : 0) | (sending ? POLLOUT : 0));
-  int fds[AT_COUNT] = {relay->stream, relay->status, relay->status == -1 ? relay->signals : -1, relay->oom,
+  int fds[AT_COUNT] = {relay->stream, relay->status, relay->status == -1 ? relay->signals : -1, relay->oom_event,
                        state->in_length > 0 ? relay->input : -1,
                        sending ? -1 : relay->output[0], sending ? -1 : relay->output[1]};
   for (int i = 0; i < AT_COUNT; i++) events[i] = (struct pollfd){.fd = fds[i], .events = POLLIN};
   events[AT_STREAM].events = stream;
   events[AT_INPUT].events = POLLOUT;
-  int64_t left = state->deadline_ms == 0 ? -1 : state->deadline_ms - now_ms();
-  if (state->deadline_ms != 0 && left < 0) left = 0;
+  int64_t left = state->deadline_ms == 0 ? 1000000 : state->deadline_ms - now_ms();
+  if (left < 0) left = 0;
+  if (state->oom_looks > 0 && left > OOM_LOOK_MS) left = OOM_LOOK_MS;
   return poll(events, AT_COUNT, left > 1000000 ? 1000000 : (int)left);
+}
+
+/* Whether the kernel has killed a process of this job for want of memory. */
+static bool lost_one_to_oom(const struct state *state) {
+  char text[256];
+  ssize_t length = pread(state->relay->oom_control, text, sizeof text - 1, 0);
+  if (length <= 0) return false;
+  text[length] = '\0';
+  const char *count = strstr(text, "oom_kill ");
+  return count != NULL && strtoul(count + strlen("oom_kill "), NULL, 10) > 0;
+}
+
+/* Memory was short, here or for all boxes together, and the kernel is about to choose a victim:
+ * if it is one of ours, a job of which half is dead must not go on. */
+static void look_for_oom(struct state *state, bool fired) {
+  uint64_t count;
+  if (fired && read(state->relay->oom_event, &count, sizeof count) > 0) state->oom_looks = OOM_LOOKS;
+  if (state->oom_looks == 0) return;
+  state->oom_looks--;
+  if (lost_one_to_oom(state)) end_job(state, END_OOM);
 }
 
 /* One turn of the loop; false when the box must die at once. */
@@ -214,7 +238,7 @@ static bool turn(struct state *state) {
   struct pollfd events[AT_COUNT];
   if (wait_for_events(state, events) == -1) return errno == EINTR;
   if (events[AT_STREAM].revents & (POLLHUP | POLLERR | POLLNVAL)) return false;
-  if (events[AT_OOM].revents != 0) end_job(state, END_OOM);
+  look_for_oom(state, events[AT_OOM].revents != 0);
   if (events[AT_STATUS].revents != 0 && !take_status(state)) return false;
   if (events[AT_SIGNALS].revents != 0) reap(state);
   if ((events[AT_STREAM].revents & POLLOUT) && !flush_out(state, MSG_DONTWAIT)) return false;

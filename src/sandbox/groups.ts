@@ -30,7 +30,7 @@ export class Groups {
   }
 
   #file(controller: "memory" | "pids" | "cpu" | "cpuacct", slot: number, name: string): string {
-    return `${this.#places[controller]}/slot-${slot}/job/${name}`;
+    return `${this.#places[controller]}/slots/slot-${slot}/job/${name}`;
   }
 
   /**

@@ -138,7 +138,7 @@ test("a job's control group does not say where the service's own lies", async ()
   const warden = ownWarden();
   assert.ok(warden);
   const [pid] = jobProcessesOf(warden);
-  assert.match(readFileSync(`/proc/${pid}/cgroup`, "utf8"), /\/sandrun-\d+-\d+\/slot-\d+\/job$/m);
+  assert.match(readFileSync(`/proc/${pid}/cgroup`, "utf8"), /\/sandrun-\d+-\d+\/slots\/slot-\d+\/job$/m);
   await job.stop();
   const groups = job.said.split("\n").filter((line) => line.includes(":"));
   assert.match(groups.join("\n"), /\/\.\.\/job$/m);
