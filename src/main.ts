@@ -41,16 +41,19 @@ function firstNamed(): number {
 export async function openLocalRunner(options: {
   readonly environments: Readonly<Record<string, string>>;
   readonly slots?: number;
+  /** What fails is told in the error alone. */
+  readonly isQuiet?: boolean;
 }): Promise<Runner> {
   const environments = Object.entries(options.environments).map(([name, directory]) =>
     environmentTree(name, directory),
   );
-  const warden = await startLocalWarden({
+  const plan: Plan = {
     slots: options.slots ?? 1,
     cpus: 1,
     memoryBytes: 0,
     trees: treesOf(environments),
-  });
+  };
+  const warden = await startLocalWarden(plan, options.isQuiet);
   const runner = new SandboxRunner(warden.handover, {
     cpus: 1,
     environments,
@@ -65,6 +68,24 @@ export async function openLocalRunner(options: {
     environments: environments.map(({ name }) => ({ name, interpreters: [], packages: [] })),
   });
   return runner;
+}
+
+/**
+ * Builds a box as a local run does, and tries in it what is promised.
+ * @returns what is wrong, in one sentence; undefined when all held
+ */
+export async function tryBox(): Promise<string | undefined> {
+  let runner: Runner;
+  try {
+    runner = await openLocalRunner({ environments: {}, isQuiet: true });
+  } catch (fault) {
+    return fault instanceof Error ? fault.message : "the sandbox could not be set up";
+  }
+  try {
+    return await selfTest(runner);
+  } finally {
+    await runner.close();
+  }
 }
 
 export async function serveHelp(): Promise<string> {

@@ -8,6 +8,8 @@ export interface LocalRunnerOptions {
 
 export interface Backend {
   openLocalRunner(options: LocalRunnerOptions): Promise<Runner>;
+  /** Builds a box and tries what it promises: what is wrong in one sentence, else undefined. */
+  tryBox(): Promise<string | undefined>;
   /** The help page of `serve`. */
   serveHelp(): Promise<string>;
   /** Checks the options of `serve` and prints the plan that the warden follows. */

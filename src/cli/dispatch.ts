@@ -17,6 +17,7 @@ const COMMANDS: ReadonlyMap<string, () => Promise<Command>> = new Map([
   ["serve", async () => (await import("./serve.ts")).serve],
   ["serve-plan", async () => (await import("./serve.ts")).servePlan],
   ["serve-run", async () => (await import("./serve.ts")).serveRun],
+  ["doctor", async () => (await import("./doctor.ts")).doctor],
   ["help", async () => (await import("./help.ts")).help],
   ["--help", async () => (await import("./help.ts")).help],
   ["-h", async () => (await import("./help.ts")).help],

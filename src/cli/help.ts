@@ -3,6 +3,7 @@ import type { Command, Io } from "./io.ts";
 import { put } from "./io.ts";
 import {
   CANCEL_OPTIONS,
+  DOCTOR_OPTIONS,
   DOWNLOAD_OPTIONS,
   LOOK_OPTIONS,
   RUN_OPTIONS,
@@ -64,6 +65,17 @@ const PAGES: ReadonlyMap<string, Page> = new Map([
       options: CANCEL_OPTIONS,
     },
   ],
+  [
+    "doctor",
+    {
+      usage: "sandrun doctor [OPTIONS]",
+      about:
+        "Looks at this machine, builds a box and says what is missing, with the command that mends it.\n" +
+        "Changes nothing. Exit status: 0 all is fine, or hints only; 1 warnings, the machine could be\n" +
+        "safer; 2 errors, boxes cannot run.",
+      options: DOCTOR_OPTIONS,
+    },
+  ],
 ]);
 
 const OVERVIEW = `Runs code in a box: no network, no disk, no trace after.
@@ -73,6 +85,7 @@ const OVERVIEW = `Runs code in a box: no network, no disk, no trace after.
   sandrun [OPTIONS] [-]              run the code on standard input
   sandrun submit|status|logs|outputs|download|cancel …   jobs on a server
   sandrun serve [OPTIONS]            serve the HTTP API
+  sandrun doctor                     what this machine lacks for boxes, and how to mend it
   sandrun help COMMAND               the options of a command
 
 Options stand before FILE; everything after it belongs to the program.

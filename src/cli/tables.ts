@@ -68,4 +68,9 @@ export const LOOK_OPTIONS: readonly OptionSpec[] = [JSON_OPTION, ...SERVER_OPTIO
 
 export const DOWNLOAD_OPTIONS: readonly OptionSpec[] = [...OUT_OPTIONS, ...SERVER_OPTIONS];
 
+export const DOCTOR_OPTIONS: readonly OptionSpec[] = [
+  { name: "json", help: "print the findings as JSON" },
+  { name: "cert", value: "FILE", help: "look at the certificate that the service will show" },
+];
+
 export const CANCEL_OPTIONS: readonly OptionSpec[] = SERVER_OPTIONS;

@@ -129,3 +129,15 @@ export const HTTP_LIMITS = {
   /** How long `close` waits for answers that are under way. */
   drainMs: 10_000,
 } as const;
+
+/** From where on `sandrun doctor` has something to say, and how much it reads. */
+export const DOCTOR_LIMITS = {
+  /** Of each file that it looks at. */
+  fileBytes: 1 * MIB,
+  /** Since the running kernel was built. */
+  kernelDays: 90,
+  /** Before the certificate ends. */
+  certificateDays: 21,
+  ramLeastBytes: 1024 * MIB,
+  diskLeastBytes: 512 * MIB,
+} as const;

@@ -62,13 +62,20 @@ export function nativeProgram(): string {
 }
 
 async function readHandover(child: ChildProcess): Promise<string> {
+  let complaint = "";
+  child.stderr?.on("data", (chunk: Buffer) => {
+    complaint = `${complaint}${chunk.toString("utf8")}`.slice(0, 4096);
+  });
+  const closed = once(child, "close").catch(() => undefined);
   let text = "";
   for await (const chunk of child.stdout ?? []) {
     text += String(chunk);
     if (text.endsWith("\nend\n")) return text;
   }
-  // The warden has said on stderr what failed.
-  throw new Error("the sandbox could not be set up");
+  await closed;
+  // Unless it was to be quiet, the warden has said on stderr what failed.
+  const sentence = complaint.trim().replace(/^sandrun: /, "");
+  throw new Error(sentence === "" ? "the sandbox could not be set up" : sentence);
 }
 
 export interface LocalWarden {
@@ -79,13 +86,17 @@ export interface LocalWarden {
 
 /**
  * Starts a warden that lives as long as this process.
- * @throws Error when it could not set up; it has said why on standard error.
+ * @param isQuiet nothing of it reaches standard error
+ * @throws Error when it could not set up: why is on standard error, or in the error when quiet.
  */
-export async function startLocalWarden(plan: Plan): Promise<LocalWarden> {
-  const child = spawn(nativeProgram(), ["local"], { stdio: ["pipe", "pipe", "inherit"] });
+export async function startLocalWarden(plan: Plan, isQuiet = false): Promise<LocalWarden> {
+  const stderr = isQuiet ? "pipe" : "inherit";
+  const child = spawn(nativeProgram(), ["local"], { stdio: ["pipe", "pipe", stderr] });
   const exited = once(child, "exit");
-  child.stdin.on("error", () => undefined);
-  child.stdin.write(planText(plan));
+  // A program that cannot be started at all shows by its missing handover.
+  exited.catch(() => undefined);
+  child.stdin?.on("error", () => undefined);
+  child.stdin?.write(planText(plan));
   const handover = parseHandover(await readHandover(child));
   // It must not keep this process alive; the end of its standard input ends it.
   child.unref();
@@ -93,7 +104,7 @@ export async function startLocalWarden(plan: Plan): Promise<LocalWarden> {
     handover,
     close: async () => {
       child.ref();
-      child.stdin.end();
+      child.stdin?.end();
       await exited;
     },
   };

@@ -31,6 +31,8 @@ export interface Setting {
   readonly terminals?: Terminals;
   readonly interrupt?: AbortController;
   readonly onStarted?: () => void;
+  /** What trying a box says; nothing is wrong when it is left out. */
+  readonly brokenBox?: string;
 }
 
 export interface Ran {
@@ -93,6 +95,7 @@ function fakeBackend(setting: Setting, seen: Seen): Backend {
       seen.opened.push(options);
       return fakeRunner(setting, seen, options);
     },
+    tryBox: () => Promise.resolve(setting.brokenBox),
     serveHelp: () => Promise.resolve("sandrun serve [OPTIONS]\n"),
     printPlan: async () => undefined,
     serve: async () => undefined,

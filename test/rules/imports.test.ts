@@ -17,7 +17,8 @@ const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
   ["engine", ["core", "queue", "store"]],
   ["http", ["engine", "core", "archive"]],
   ["client", ["core"]],
-  ["cli", ["client", "core", "main"]],
+  ["doctor", ["core"]],
+  ["cli", ["client", "core", "main", "doctor"]],
   ["main", ["core", "queue", "store", "sandbox", "pool", "archive", "engine", "http"]],
 ]);
 
