@@ -111,8 +111,17 @@ static int open_beneath(int directory, const char *path, uint64_t flags, uint64_
   return (int)syscall(SYS_openat2, directory, path, &how, sizeof how);
 }
 
+/* mkdirat has no flag that keeps it below a directory. */
+static bool is_below(const char *path) {
+  const char *up = strstr(path, "..");
+  while (up != NULL && ((up != path && up[-1] != '/') || (up[2] != '/' && up[2] != '\0')))
+    up = strstr(up + 1, "..");
+  return up == NULL && path[0] != '/' && path[0] != '\0';
+}
+
 /* Makes `path` below `work` and every directory above it. */
 static int make_directories(int work, char *path, struct fault *fault) {
+  if (!is_below(path)) return FAIL_WITH(fault, EINVAL, "the name of a directory of the job");
   for (char *slash = strchr(path, '/');; slash = strchr(slash + 1, '/')) {
     if (slash != NULL) *slash = '\0';
     if (mkdirat(work, path, 0755) == -1 && errno != EEXIST)
@@ -216,6 +225,10 @@ void live_as_hand(const unsigned long long *outer_namespaces) {
     refuse(&fault);
   }
   int work = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (work == -1) {
+    fail(&fault, "open /work");
+    refuse(&fault);
+  }
   for (struct frame_header header; read_frame(HAND_STREAM, &header, payload) == 1;) {
     int result;
     if (header.type == FRAME_DIRECTORY && header.length > 0 && header.length <= PATH_MOST)

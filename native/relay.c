@@ -2,7 +2,7 @@
  *
  * One loop, one frame in flight. The stream is written without blocking and the pipes are read
  * only while nothing waits to be sent, so a slow peer stops the program at its pipe, as any slow
- * reader would, but never the deadline. Printed bytes past the limit are read, counted and
+ * reader would, but never the deadline; nor does half a frame. Printed bytes past the limit are read, counted and
  * dropped: the program goes on. Input is taken in only as fast as the program reads it: the
  * peer sends what STDIN_CREDIT granted, so a command to end the job never waits behind it.
  *
@@ -35,7 +35,8 @@ struct state {
   uint32_t credit_due; /* told as soon as no frame is half sent */
   char out[sizeof(struct frame_header) + 4 + CHUNK_MOST];
   char in[CHUNK_MOST];
-  char frame[FRAME_MOST + 1];
+  size_t frame_done; /* bytes of the next frame that have come */
+  char frame[sizeof(struct frame_header) + FRAME_MOST];
 };
 
 static int64_t now_ms(void) {
@@ -150,15 +151,39 @@ static bool protocol_fault(struct state *state, const char *step) {
   return false;
 }
 
+/* Takes what has come of the next frame: a peer that stops in its middle must not stop the
+ * deadline. 1 = the frame is whole, 0 = not yet, -1 = the peer is gone or sends no frames. */
+static int read_some(struct state *state, int flags) {
+  struct frame_header header = {0};
+  size_t wanted = sizeof header;
+  if (state->frame_done >= sizeof header) {
+    memcpy(&header, state->frame, sizeof header);
+    wanted += header.length;
+  }
+  ssize_t got = recv(state->relay->stream, state->frame + state->frame_done, wanted - state->frame_done, flags);
+  if (got == -1 && (errno == EAGAIN || errno == EINTR)) return 0;
+  if (got <= 0) return -1;
+  state->frame_done += (size_t)got;
+  if (state->frame_done < sizeof header) return 0;
+  memcpy(&header, state->frame, sizeof header);
+  if (header.length > FRAME_MOST) return -1;
+  if (state->frame_done < sizeof header + header.length) return 0;
+  state->frame_done = 0;
+  return 1;
+}
+
 static bool take_frame(struct state *state) {
   struct frame_header header;
+  const char *payload = state->frame + sizeof header;
   uint32_t number;
-  if (read_frame(state->relay->stream, &header, state->frame) != 1) return false;
+  int got = read_some(state, MSG_DONTWAIT);
+  if (got != 1) return got == 0;
+  memcpy(&header, state->frame, sizeof header);
   switch (header.type) {
     case FRAME_STDIN:
       if (!state->stdin_open || header.length > CHUNK_MOST - state->in_length)
         return protocol_fault(state, "more input than was granted");
-      memcpy(state->in + state->in_length, state->frame, header.length);
+      memcpy(state->in + state->in_length, payload, header.length);
       state->in_length += header.length;
       feed_program(state);
       return true;
@@ -168,7 +193,7 @@ static bool take_frame(struct state *state) {
       return true;
     case FRAME_SIGNAL:
       if (header.length != 4) return protocol_fault(state, "read a signal");
-      memcpy(&number, state->frame, 4);
+      memcpy(&number, payload, 4);
       if (number < 1 || number > 64) return protocol_fault(state, "read a signal");
       /* It may be dead already; waiting for it will tell. */
       (void)kill(state->relay->program, (int)number);
@@ -287,5 +312,9 @@ bool relay_job(struct relay *relay) {
   struct exited exited = {.status = (uint32_t)state.status, .cause = state.cause,
                           .wall_ms = state.starting ? (uint64_t)(state.end_ms - state.start_ms) : 0,
                           .dropped_stdout = state.dropped[0], .dropped_stderr = state.dropped[1]};
-  return send_frame(relay->stream, FRAME_EXITED, &exited, sizeof exited, NULL, 0) == 0;
+  if (send_frame(relay->stream, FRAME_EXITED, &exited, sizeof exited, NULL, 0) == -1) return false;
+  /* The collector must not begin in the middle of a frame. */
+  while (state.frame_done > 0)
+    if (read_some(&state, 0) == -1) return false;
+  return true;
 }
