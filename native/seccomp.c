@@ -112,14 +112,15 @@ static const struct choice choices[CHOICES_END] = {
     /* What ordinary programs ask for; others are answered as by an older kernel. More filters let
      * a program make the kernel walk long ones; a core scheduling cookie idles the sibling of
      * its core; names of mappings are memory that nobody counts. */
-    [RULE_PRCTL] = {0, false, ALLOWED, ERROR(EINVAL), 24,
+    [RULE_PRCTL] = {0, false, ALLOWED, ERROR(EINVAL), 28,
                     {PR_SET_PDEATHSIG, PR_GET_PDEATHSIG, PR_GET_DUMPABLE, PR_SET_DUMPABLE,
                      PR_GET_KEEPCAPS, PR_SET_KEEPCAPS, PR_SET_NAME, PR_GET_NAME, PR_GET_SECCOMP,
                      PR_CAPBSET_READ, PR_GET_TSC, PR_GET_SECUREBITS, PR_SET_TIMERSLACK,
                      PR_GET_TIMERSLACK, PR_SET_CHILD_SUBREAPER, PR_GET_CHILD_SUBREAPER,
                      PR_SET_NO_NEW_PRIVS, PR_GET_NO_NEW_PRIVS, PR_GET_TID_ADDRESS,
                      PR_SET_THP_DISABLE, PR_GET_THP_DISABLE, PR_CAP_AMBIENT,
-                     PR_GET_SPECULATION_CTRL, PR_SET_SPECULATION_CTRL}},
+                     PR_GET_SPECULATION_CTRL, PR_SET_SPECULATION_CTRL, PR_SVE_GET_VL,
+                     PR_SVE_SET_VL, PR_GET_TAGGED_ADDR_CTRL, PR_SET_TAGGED_ADDR_CTRL}},
     /* Only asking, and the plain Linux personality: others turn mitigations off. */
     [RULE_PERSONALITY] = {0, false, ALLOWED, ERROR(EPERM), 2, {0xffffffff, 0}},
     /* A core limit of 1 keeps a piped core_pattern from running; 0 would let it run again. */

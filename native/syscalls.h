@@ -30,7 +30,8 @@ RULE(PRCTL, EINVAL, "the option is none of PR_SET_PDEATHSIG, PR_GET_PDEATHSIG, P
      "PR_GET_SECCOMP, PR_CAPBSET_READ, PR_GET_TSC, PR_GET_SECUREBITS, PR_SET_TIMERSLACK, "
      "PR_GET_TIMERSLACK, PR_SET_CHILD_SUBREAPER, PR_GET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS, "
      "PR_GET_NO_NEW_PRIVS, PR_GET_TID_ADDRESS, PR_SET_THP_DISABLE, PR_GET_THP_DISABLE, "
-     "PR_CAP_AMBIENT, PR_GET_SPECULATION_CTRL, PR_SET_SPECULATION_CTRL",
+     "PR_CAP_AMBIENT, PR_GET_SPECULATION_CTRL, PR_SET_SPECULATION_CTRL; of arm64 PR_SVE_GET_VL, "
+     "PR_SVE_SET_VL, PR_GET_TAGGED_ADDR_CTRL, PR_SET_TAGGED_ADDR_CTRL",
      "others are answered as by an older kernel: more filters make it walk long ones, a core "
      "scheduling cookie idles the sibling of a core, names of mappings are memory that nobody counts")
 RULE(PERSONALITY, EPERM, "the personality is neither 0 (plain Linux) nor 0xffffffff (only asking)",

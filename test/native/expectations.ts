@@ -89,7 +89,10 @@ export const RULES: Readonly<Record<string, RuleMeaning>> = {
   CLONE: anyBitOf(0, [1 << 17, 1 << 25, 1 << 26, 1 << 27, 1 << 28, 1 << 29, 1 << 30]),
   PRCTL: noneOf(
     0,
-    [1, 2, 3, 4, 7, 8, 15, 16, 21, 23, 25, 27, 29, 30, 36, 37, 38, 39, 40, 41, 42, 47, 52, 53],
+    [
+      1, 2, 3, 4, 7, 8, 15, 16, 21, 23, 25, 27, 29, 30, 36, 37, 38, 39, 40, 41, 42, 47, 50, 51, 52,
+      53, 55, 56,
+    ],
   ),
   PERSONALITY: noneOf(0, [0, 0xffffffff]),
   SETRLIMIT: oneOf(0, [RLIMIT_CORE]),
