@@ -1,10 +1,10 @@
 /* PID 1 of a box.
  *
  * Theory of operation. The keeper made this process in fresh namespaces, as nobody in
- * particular. It joins slot/box, takes uid 0 of its user namespace, builds and enters the
+ * particular. It joins boxes/slot-N, takes uid 0 of its user namespace, builds and enters the
  * box's file system, then gives up every capability but KILL, SETUID and SETGID and empties the
  * bounding set. Then it forks the *hand*: the process that will become the program. The hand
- * joins slot/job and takes the program's uid, limits and syscall filter *before* the first
+ * joins jobs/slot-N and takes the program's uid, limits and syscall filter *before* the first
  * byte of a job is read; it checks each layer, says READY, takes the job's files itself (so that
  * they are charged to the job and written with the program's rights) and executes the program.
  * PID 1 puts itself under nearly the program's filter (no namespace, socket or mount for whoever
@@ -82,7 +82,7 @@ static int assemble(const struct box_setup *setup, int *stand_ins, struct fault 
   if (read_all(setup->mapped[0], &ready, 1) != 1)
     return FAIL_WITH(fault, EPIPE, "wait for the id maps");
   if (join_groups(setup->groups.box_procs, setup->groups.count, fault) == -1) return -1;
-  /* After the join, so that the namespace's root is slot/box. */
+  /* After the join, so that the namespace's root is boxes/slot-N. */
   TRY(unshare(CLONE_NEWCGROUP), "make a cgroup namespace");
   if (become_namespace_root(fault) == -1) return -1;
   /* The change of uid made this process undumpable, and its /proc files unwritable. */

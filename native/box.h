@@ -14,10 +14,10 @@ enum { HIERARCHIES_MOST = 4, NAMESPACES = 8 };
 /* The descriptors that put a process into a slot's groups; they were opened by the warden. */
 struct groups {
   int count;                       /* 1 on cgroup v2, up to 4 on v1 */
-  int box_procs[HIERARCHIES_MOST]; /* slot/box: PID 1 and the collector */
-  int job_procs[HIERARCHIES_MOST]; /* slot/job: the program */
-  /* v1 only, else -1: an eventfd that fires when memory is short in slot/job or above it, and the
-   * file that says how many of slot/job were killed for it. */
+  int box_procs[HIERARCHIES_MOST]; /* boxes/slot-N: PID 1 and the collector */
+  int job_procs[HIERARCHIES_MOST]; /* jobs/slot-N: the program */
+  /* v1 only, else -1: an eventfd that fires when memory is short in the job's group or above it,
+   * and the file that says how many of the job were killed for it. */
   int oom_event, oom_control;
 };
 

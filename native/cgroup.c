@@ -47,7 +47,7 @@ static int remove_group(const char *directory, struct fault *fault) {
   return fail(fault, "remove a cgroup of the service");
 }
 
-/* Removes a group with all below it; depth is ours by construction (service/slot/leaf). */
+/* Removes a group with all below it; depth is ours by construction (name/jobs/slot). */
 static int remove_tree(const char *directory, int depth, struct fault *fault) {
   DIR *list = opendir(directory);
   if (list == NULL) return errno == ENOENT ? 0 : fail(fault, "list a cgroup of the service");
@@ -71,21 +71,26 @@ static int check_peak(const char *group, struct fault *fault) {
   return 0;
 }
 
-/* The ceiling of all boxes together stands on a group of their own: when they reach it, the kernel
- * looks for a victim among them and never in the service. */
-static int make_slots(const struct cgroups *cgroups, const struct hierarchy *hierarchy,
+static int limit_jobs(const struct cgroups *cgroups, unsigned controllers, const char *jobs,
                       struct fault *fault) {
-  char slots[420];
   const uint64_t most = cgroups->memory_bytes;
-  (void)snprintf(slots, sizeof slots, "%s/slots", hierarchy->directory);
-  if (make_group(slots, fault) == -1) return -1;
-  if (cgroups->version == 2) {
-    if (enable_controllers(slots, fault) == -1) return -1;
-    return most == 0 ? 0 : write_group_number(slots, "memory.max", most, fault);
+  if ((controllers & MEMORY) == 0 || most == 0) return 0;
+  if (cgroups->version == 2) return write_group_number(jobs, "memory.max", most, fault);
+  if (write_group_number(jobs, "memory.limit_in_bytes", most, fault) == -1) return -1;
+  return write_group_number(jobs, "memory.memsw.limit_in_bytes", most, fault);
+}
+
+/* The two groups whose leaves are the slots'. */
+static int make_parents(const struct cgroups *cgroups, const struct hierarchy *hierarchy,
+                        struct fault *fault) {
+  static const char *const names[] = {"boxes", "jobs"};
+  char parent[420];
+  for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+    (void)snprintf(parent, sizeof parent, "%s/%s", hierarchy->directory, names[i]);
+    if (make_group(parent, fault) == -1) return -1;
+    if (cgroups->version == 2 && enable_controllers(parent, fault) == -1) return -1;
   }
-  if ((hierarchy->controllers & MEMORY) == 0 || most == 0) return 0;
-  if (write_group_number(slots, "memory.limit_in_bytes", most, fault) == -1) return -1;
-  return write_group_number(slots, "memory.memsw.limit_in_bytes", most, fault);
+  return limit_jobs(cgroups, hierarchy->controllers, parent, fault);
 }
 
 /* Job bytes pass through the service's own memory too: none of it goes to swap. v1 can only be
@@ -101,15 +106,15 @@ static int make_service(const struct cgroups *cgroups, const struct hierarchy *h
                         struct fault *fault) {
   char service[420];
   const char *directory = hierarchy->directory;
-  if (remove_tree(directory, 3, fault) == -1 || make_group(directory, fault) == -1) return -1;
+  if (remove_tree(directory, 2, fault) == -1 || make_group(directory, fault) == -1) return -1;
   if (cgroups->version == 2 && enable_controllers(directory, fault) == -1) return -1;
-  if (make_slots(cgroups, hierarchy, fault) == -1) return -1;
+  if (make_parents(cgroups, hierarchy, fault) == -1) return -1;
   (void)snprintf(service, sizeof service, "%s/service", directory);
   if (make_group(service, fault) == -1) return -1;
   if (keep_from_swap(cgroups, hierarchy, service, fault) == -1) return -1;
   if (cgroups->version == 2 && check_peak(service, fault) == -1) return -1;
   if ((hierarchy->controllers & CPU) == 0) return 0;
-  /* Ten times a job's weight, so that the service answers while jobs burn all cores. */
+  /* Ten times the jobs' weight, so that the service answers while they burn all cores. */
   return write_group_number(service, cgroups->version == 2 ? "cpu.weight" : "cpu.shares",
                             cgroups->version == 2 ? 1000 : 10240, fault);
 }
@@ -186,7 +191,7 @@ static int open_procs(const char *leaf, struct fault *fault) {
 }
 
 /* v1 kills one process at a time; an eventfd tells the box, which then kills the rest. It fires
- * too when all boxes together reach their ceiling, so the box looks at its own counter. */
+ * too when all jobs together reach their ceiling, so the box looks at its own counter. */
 static int watch_oom(const char *leaf, struct groups *groups, struct fault *fault) {
   char path[600], text[48];
   (void)snprintf(path, sizeof path, "%s/memory.oom_control", leaf);
@@ -201,14 +206,11 @@ static int watch_oom(const char *leaf, struct groups *groups, struct fault *faul
 static int open_in_hierarchy(const struct cgroups *cgroups, int index, unsigned slot,
                              struct groups *groups, struct fault *fault) {
   const struct hierarchy *hierarchy = &cgroups->hierarchies[index];
-  char parent[420], box[440], job[440];
-  (void)snprintf(parent, sizeof parent, "%s/slots/slot-%u", hierarchy->directory, slot);
-  (void)snprintf(box, sizeof box, "%s/box", parent);
-  (void)snprintf(job, sizeof job, "%s/job", parent);
+  char box[440], job[440];
+  (void)snprintf(box, sizeof box, "%s/boxes/slot-%u", hierarchy->directory, slot);
+  (void)snprintf(job, sizeof job, "%s/jobs/slot-%u", hierarchy->directory, slot);
   const struct leaf_limits of_box = {cgroups->box_memory_bytes, 16, 50};
   const struct leaf_limits of_job = {cgroups->job_memory_bytes, cgroups->processes, cgroups->cpu_percent};
-  if (make_group(parent, fault) == -1) return -1;
-  if (cgroups->version == 2 && enable_controllers(parent, fault) == -1) return -1;
   if (make_group(box, fault) == -1) return -1;
   if (limit_leaf(cgroups, hierarchy->controllers, box, &of_box, fault) == -1) return -1;
   if (remove_group(job, fault) == -1 || make_group(job, fault) == -1) return -1;
@@ -246,6 +248,6 @@ void close_slot_groups(const struct groups *groups) {
 
 int remove_cgroups(const struct cgroups *cgroups, struct fault *fault) {
   for (int i = 0; i < cgroups->count; i++)
-    if (remove_tree(cgroups->hierarchies[i].directory, 3, fault) == -1) return -1;
+    if (remove_tree(cgroups->hierarchies[i].directory, 2, fault) == -1) return -1;
   return leave_places(cgroups, fault);
 }

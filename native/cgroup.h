@@ -2,9 +2,12 @@
  *
  *   <own group>/warden               v2, where it is ours alone: the warden
  *   <own group>/<name>/service       keeper, Node
- *   <own group>/<name>/slots/slot-N/box    PID 1 and collector of the box on slot N
- *   <own group>/<name>/slots/slot-N/job    its program; made anew for each box, since peaks and counters
+ *   <own group>/<name>/boxes/slot-N  PID 1 and collector of the box on slot N
+ *   <own group>/<name>/jobs/slot-N   its program; made anew for each box, since peaks and counters
  *                                    cannot be reset and would tell the next job about the last
+ * The ceiling of all jobs together stands on `jobs`, where only programs are: when it is reached,
+ * the kernel kills whoever looks largest there, files in memory not counted, and that must never
+ * be the service or PID 1 of somebody else's box.
  * On v1 and hybrid hosts the same tree stands in each controller's hierarchy.
  */
 #ifndef SANDRUN_CGROUP_H
@@ -29,8 +32,8 @@ struct cgroups {
   char leaf[400];  /* v2: where both were moved to, if they were */
   int version, count;
   struct hierarchy hierarchies[HIERARCHIES_MOST];
-  uid_t owner;               /* who may write the limits of slot/job */
-  uint64_t memory_bytes;     /* ceiling of the whole service; 0 = none */
+  uid_t owner;               /* who may write the limits of a job */
+  uint64_t memory_bytes;     /* ceiling of all jobs together; 0 = none */
   uint64_t job_memory_bytes; /* until the owner says otherwise */
   uint64_t box_memory_bytes;
   unsigned processes, cpu_percent;
@@ -45,7 +48,7 @@ int take_scope(char **arguments, pid_t companion, struct fault *fault);
 int open_cgroups(struct cgroups *cgroups, const char *name, struct fault *fault);
 /* Puts a process into the service's own leaf. */
 int join_service_group(const struct cgroups *cgroups, pid_t pid, struct fault *fault);
-/* A fresh slot/job, and the descriptors of both leaves. */
+/* A fresh group for a job, and the descriptors of both leaves of the slot. */
 int open_slot_groups(const struct cgroups *cgroups, unsigned slot, struct groups *groups,
                      struct fault *fault);
 void close_slot_groups(const struct groups *groups);

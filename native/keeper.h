@@ -11,7 +11,7 @@ struct groups_request {
   uint32_t slot;
 };
 struct groups_reply {
-  int32_t count;    /* hierarchies; descriptors: count for slot/box, count for slot/job, … */
+  int32_t count;    /* hierarchies; descriptors: count for the box's groups, count for the job's, … */
   uint32_t has_oom; /* … and two for the want of memory when 1 */
   struct fault fault;
 };

@@ -32,7 +32,7 @@ static _Noreturn void refuse(const struct fault *fault) {
   _exit(1);
 }
 
-/* Every line of a controller that limits us must end in the job's leaf. */
+/* Every line of a controller that limits us must end in a job's leaf. */
 static bool in_job_group(void) {
   char text[4096];
   int fd = open("/proc/self/cgroup", O_RDONLY | O_CLOEXEC);
@@ -43,8 +43,7 @@ static bool in_job_group(void) {
   text[length] = '\0';
   int memory = 0, pids = 0, cpu = 0, unified = 0;
   for (char *line = strtok(text, "\n"); line != NULL; line = strtok(NULL, "\n")) {
-    size_t size = strlen(line);
-    if (size < 4 || strcmp(line + size - 4, "/job") != 0) continue;
+    if (strstr(line, "/jobs/slot-") == NULL) continue;
     memory |= strstr(line, ":memory:") != NULL;
     pids |= strstr(line, ":pids:") != NULL;
     cpu |= strstr(line, ":cpu:") != NULL || strstr(line, ":cpu,") != NULL;

@@ -1,5 +1,5 @@
 /**
- * The limit and accounting files of a slot's `job` group. The warden makes the group and puts
+ * The limit and accounting files of a job's group. The warden makes the group and puts
  * processes into it; here its limits are set and its counters are read. Small files of the
  * kernel's, read in microseconds: synchronous on purpose, so that a limit is in force before the
  * next line runs.
@@ -30,7 +30,7 @@ export class Groups {
   }
 
   #file(controller: "memory" | "pids" | "cpu" | "cpuacct", slot: number, name: string): string {
-    return `${this.#places[controller]}/slots/slot-${slot}/job/${name}`;
+    return `${this.#places[controller]}/jobs/slot-${slot}/${name}`;
   }
 
   /**

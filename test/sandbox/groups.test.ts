@@ -16,7 +16,7 @@ after(() => {
 function groupsWith(version: 1 | 2, files: Readonly<Record<string, string | null>>) {
   const directory = mkdtempSync(join(tmpdir(), "sandrun-groups-"));
   made.push(directory);
-  const job = join(directory, "slots", "slot-0", "job");
+  const job = join(directory, "jobs", "slot-0");
   mkdirSync(job, { recursive: true });
   for (const [name, content] of Object.entries(files)) {
     if (content === null) symlinkSync("/dev/null", join(job, name));

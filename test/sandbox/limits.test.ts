@@ -155,7 +155,7 @@ function quotasOf(warden: NonNullable<ReturnType<typeof ownWarden>>): string[] {
   return groupsOf(warden).flatMap((group) =>
     files.flatMap((file) => {
       try {
-        return [readFileSync(`${group}/slots/slot-0/job/${file}`, "utf8").trim().split(" ")[0] ?? ""];
+        return [readFileSync(`${group}/jobs/slot-0/${file}`, "utf8").trim().split(" ")[0] ?? ""];
       } catch {
         return [];
       }

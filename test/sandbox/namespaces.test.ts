@@ -138,11 +138,11 @@ test("a job's control group does not say where the service's own lies", async ()
   const warden = ownWarden();
   assert.ok(warden);
   const [pid] = jobProcessesOf(warden);
-  assert.match(readFileSync(`/proc/${pid}/cgroup`, "utf8"), /\/sandrun-\d+-\d+\/slots\/slot-\d+\/job$/m);
+  assert.match(readFileSync(`/proc/${pid}/cgroup`, "utf8"), /\/sandrun-\d+-\d+\/jobs\/slot-\d+$/m);
   await job.stop();
   const groups = job.said.split("\n").filter((line) => line.includes(":"));
-  assert.match(groups.join("\n"), /\/\.\.\/job$/m);
-  for (const line of groups) assert.match(line, /:(\/|\/\.\.\/job)$/);
+  assert.match(groups.join("\n"), /\/\.\.\/\.\.\/jobs\/slot-\d+$/m);
+  for (const line of groups) assert.match(line, /:(\/|\/\.\.\/\.\.\/jobs\/slot-\d+)$/);
 });
 
 test("the clocks of a box start with it, so they do not tell one host from another", async () => {

@@ -175,7 +175,7 @@ test("of a warden that was killed no process stays, and the next one sweeps the 
   await until("its processes die", () => processesOf(warden).length === 0);
   assert.notDeepEqual(groupsOf(warden), [], "there is something to sweep");
   const next = await openRange(warden.range);
-  const slots = groupsOf(next.warden).filter((group) => existsSync(`${group}/slots/slot-0`));
+  const slots = groupsOf(next.warden).filter((group) => existsSync(`${group}/jobs/slot-0`));
   assert.deepEqual(slots, [], "the groups of the dead one's slots are gone");
   assert.equal(await say(next.runner, "print(1)"), "1\n");
   await next.runner.close();

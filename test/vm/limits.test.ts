@@ -14,7 +14,7 @@ let job: string;
 before(async () => {
   runner = await openLocalRunner({ environments: {} });
   service = ownGroup();
-  job = `${service}/slots/slot-0/job`;
+  job = `${service}/jobs/slot-0`;
 });
 
 after(async () => {
