@@ -6,8 +6,8 @@ import { LANGUAGES } from "./languages.ts";
 import { JOB_LIMITS } from "./limits.ts";
 import { checkFields, type ManifestFields, unsupportedField } from "./manifestFields.ts";
 import { pickEntrypoint, pickEnvironment, pickInterpreter, pickNumber } from "./manifestPicks.ts";
+import type { EnvironmentInfo, InterpreterInfo } from "./offer.ts";
 import { showPath } from "./paths.ts";
-import type { EnvironmentInfo, InterpreterInfo } from "./runner.ts";
 
 /** Complete, checked against the upload and against what this machine has. */
 export interface Manifest {

@@ -6,8 +6,8 @@ import { Refusal } from "./errors.ts";
 import type { InputFile } from "./job.ts";
 import { findLanguage, languageOfFile } from "./languages.ts";
 import { refuseInterpreter } from "./manifestFields.ts";
+import type { EnvironmentInfo } from "./offer.ts";
 import { showPath } from "./paths.ts";
-import type { EnvironmentInfo } from "./runner.ts";
 
 /** How many names a refusal lists. */
 const NAMES_SHOWN = 5;

@@ -3,6 +3,7 @@
  */
 import type { InputTree, Outcome, OutputFile, PrintedChunk, Usage } from "./job.ts";
 import type { Manifest } from "./manifest.ts";
+import type { EnvironmentInfo, InterpreterInfo } from "./offer.ts";
 
 /** A job that was admitted, checked and is ready to run. */
 export interface JobSpec {
@@ -44,25 +45,6 @@ export interface Finished {
   /** Bytes printed past the limit and dropped, per stream. */
   readonly droppedBytes: { readonly stdout: number; readonly stderr: number };
   readonly outputs: Outputs;
-}
-
-/** An interpreter that jobs can name. */
-export interface InterpreterInfo {
-  /** The name used in a manifest, for example "python3". */
-  readonly name: string;
-  readonly aliases: readonly string[];
-  /** As the interpreter itself reports it inside a box, for example "3.11.2". */
-  readonly version: string;
-  /** File endings that choose it, with the dot. */
-  readonly extensions: readonly string[];
-}
-
-/** A prepared tree that jobs can name. */
-export interface EnvironmentInfo {
-  readonly name: string;
-  readonly interpreters: readonly { readonly name: string; readonly version: string }[];
-  /** Name and version of each package found in it, sorted by name. */
-  readonly packages: readonly { readonly name: string; readonly version: string }[];
 }
 
 export interface RunnerHealth {

@@ -1,7 +1,8 @@
 /** Jobs as the API shows them: snake_case, seconds, text with U+FFFD where it is not UTF-8. */
 import type { Outcome, OutputFile } from "../core/job.ts";
 import { MIB, TRANSFER_LIMITS } from "../core/limits.ts";
-import type { EnvironmentInfo, InterpreterInfo, Outputs } from "../core/runner.ts";
+import type { EnvironmentInfo, InterpreterInfo } from "../core/offer.ts";
+import type { Outputs } from "../core/runner.ts";
 import type { Job } from "../engine.ts";
 import type {
   EnvironmentsAnswer,

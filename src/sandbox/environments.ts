@@ -1,6 +1,7 @@
 /** Prepared trees of the host, such as a Python venv, that jobs can name. */
 import { resolve } from "node:path";
-import type { EnvironmentInfo, Runner } from "../core/runner.ts";
+import type { EnvironmentInfo } from "../core/offer.ts";
+import type { Runner } from "../core/runner.ts";
 import { askBox, findInterpreters } from "./interpreters.ts";
 
 export interface EnvironmentTree {

@@ -6,7 +6,8 @@ import { existsSync } from "node:fs";
 import { LANGUAGES, type Language } from "../core/languages.ts";
 import { JOB_LIMITS } from "../core/limits.ts";
 import type { Manifest } from "../core/manifest.ts";
-import type { InterpreterInfo, Runner } from "../core/runner.ts";
+import type { InterpreterInfo } from "../core/offer.ts";
+import type { Runner } from "../core/runner.ts";
 
 const MARK = "@@@";
 /** A Java machine and a Go tool chain start slowly on a busy machine. */

@@ -2,10 +2,9 @@
 import { type SandboxFault as Fault, SandboxFault } from "../core/errors.ts";
 import { NO_USAGE, type Outcome } from "../core/job.ts";
 import { BOX_LIMITS } from "../core/limits.ts";
+import type { EnvironmentInfo, InterpreterInfo } from "../core/offer.ts";
 import type {
-  EnvironmentInfo,
   Finished,
-  InterpreterInfo,
   JobSpec,
   Outputs,
   RunEvents,

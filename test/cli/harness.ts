@@ -5,7 +5,8 @@ import type { Backend, LocalRunnerOptions } from "../../src/cli/backend.ts";
 import { dispatch } from "../../src/cli/dispatch.ts";
 import type { Io } from "../../src/cli/io.ts";
 import type { Outcome } from "../../src/core/job.ts";
-import type { Finished, InterpreterInfo, JobSpec, Runner } from "../../src/core/runner.ts";
+import type { InterpreterInfo } from "../../src/core/offer.ts";
+import type { Finished, JobSpec, Runner } from "../../src/core/runner.ts";
 
 /** What the pretended job does. */
 export interface Script {

@@ -2,10 +2,9 @@
 import { createHash } from "node:crypto";
 import { SandboxFault } from "../../src/core/errors.ts";
 import type { Outcome, OutputFile, StopCause, StreamName, Usage } from "../../src/core/job.ts";
+import type { EnvironmentInfo, InterpreterInfo } from "../../src/core/offer.ts";
 import type {
-  EnvironmentInfo,
   Finished,
-  InterpreterInfo,
   JobSpec,
   Outputs,
   RunEvents,
