@@ -112,6 +112,18 @@ static int copy_tree(const char *from, const char *to, int depth, struct fault *
   return result;
 }
 
+/* A Java machine looks for its settings in /etc/java-N-openjdk, whatever N is here. */
+static int copy_java_settings(const char *from, const char *to, struct fault *fault) {
+  DIR *directory = opendir(from);
+  if (directory == NULL && (errno == ENOENT || errno == EACCES)) return 0;
+  if (directory == NULL) return fail(fault, "open %s", from);
+  int result = 0;
+  for (struct dirent *entry; result == 0 && (entry = readdir(directory)) != NULL;)
+    if (strncmp(entry->d_name, "java-", 5) == 0) result = copy_entry(from, to, entry->d_name, 0, fault);
+  closedir(directory);
+  return result;
+}
+
 /* A small /etc in `to`, from the one in `from`. Of a prepared tree no link is followed: it would
  * lead into the host's own /etc. */
 static int build_etc(const char *from, const char *to, int flags, struct fault *fault) {
@@ -128,6 +140,7 @@ static int build_etc(const char *from, const char *to, int flags, struct fault *
     (void)snprintf(target, sizeof target, "%s/%s", to, trees[i]);
     if (copy_tree(source, target, 0, fault) == -1) return -1;
   }
+  if (copy_java_settings(from, to, fault) == -1) return -1;
   for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
     (void)snprintf(source, sizeof source, "%s/%s", from, files[i]);
     (void)snprintf(target, sizeof target, "%s/%s", to, files[i]);

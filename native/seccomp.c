@@ -123,8 +123,9 @@ static const struct choice choices[CHOICES_END] = {
                      PR_SVE_SET_VL, PR_GET_TAGGED_ADDR_CTRL, PR_SET_TAGGED_ADDR_CTRL}},
     /* Only asking, and the plain Linux personality: others turn mitigations off. */
     [RULE_PERSONALITY] = {0, false, ALLOWED, ERROR(EPERM), 2, {0xffffffff, 0}},
-    /* A core limit of 1 keeps a piped core_pattern from running; 0 would let it run again. */
-    [RULE_SETRLIMIT] = {0, false, ERROR(EPERM), ALLOWED, 1, {RLIMIT_CORE}},
+    /* A core limit of 1 keeps a piped core_pattern from running; 0 would let it run again. Programs
+     * that switch cores off (sanitizers, gpg) give up when they cannot; with 1 they are off. */
+    [RULE_SETRLIMIT] = {0, false, SUCCESS, ALLOWED, 1, {RLIMIT_CORE}},
     [RULE_SOCKETPAIR] = {0, false, ALLOWED, ERROR(EPERM), 1, {AF_UNIX}},
     /* Compiled filters of sockets use up memory that the whole host shares, and without it no
      * other box could take its own syscall filter. */
@@ -152,11 +153,14 @@ static const struct sock_filter rule_ioctl[] = {
     RETURN(ALLOWED),
     RETURN(ERROR(EPERM))};
 
+/* The same, as C libraries spell it. Success with an old limit asked for would tell garbage. */
 static const struct sock_filter rule_prlimit[] = {
-    LOAD_ARG(1),      JUMP(BPF_JEQ, RLIMIT_CORE, 0, 4),
-    LOAD_ARG(2),      JUMP(BPF_JEQ, 0, 0, 3),
-    LOAD_ARG_HIGH(2), JUMP(BPF_JEQ, 0, 0, 1),
-    RETURN(ALLOWED),  RETURN(ERROR(EPERM))};
+    LOAD_ARG(1),      JUMP(BPF_JEQ, RLIMIT_CORE, 0, 8),
+    LOAD_ARG(2),      JUMP(BPF_JEQ, 0, 0, 2),
+    LOAD_ARG_HIGH(2), JUMP(BPF_JEQ, 0, 4, 0),
+    LOAD_ARG(3),      JUMP(BPF_JEQ, 0, 0, 3),
+    LOAD_ARG_HIGH(3), JUMP(BPF_JEQ, 0, 2, 1),
+    RETURN(ALLOWED),  RETURN(ERROR(EPERM)), RETURN(SUCCESS)};
 
 struct segment {
   unsigned from;

@@ -36,9 +36,11 @@ RULE(PRCTL, EINVAL, "the option is none of PR_SET_PDEATHSIG, PR_GET_PDEATHSIG, P
      "scheduling cookie idles the sibling of a core, names of mappings are memory that nobody counts")
 RULE(PERSONALITY, EPERM, "the personality is neither 0 (plain Linux) nor 0xffffffff (only asking)",
      "others turn mitigations off")
-RULE(SETRLIMIT, EPERM, "the resource is RLIMIT_CORE",
-     "it stays 1: with 0 a core_pattern that is a pipe would run and get the program's memory")
-RULE(PRLIMIT, EPERM, "the resource is RLIMIT_CORE and there is a new limit (asking is allowed)",
+RULE(SETRLIMIT, success, "the resource is RLIMIT_CORE (nothing is done)",
+     "it stays 1: with 0 a core_pattern that is a pipe would run and get the program's memory; and "
+     "programs that switch cores off, as sanitizers do, give up when they cannot")
+RULE(PRLIMIT, success, "the resource is RLIMIT_CORE and there is a new limit (nothing is done); EPERM if "
+     "the old one is asked for besides",
      "as for setrlimit")
 RULE(SOCKETPAIR, EPERM, "the family is not AF_UNIX", "other families reach other parts of the kernel")
 RULE(SETSOCKOPT, EPERM, "the option is SO_ATTACH_FILTER, SO_ATTACH_BPF, SO_ATTACH_REUSEPORT_CBPF or "

@@ -26,6 +26,8 @@ export function boxEnv(
     PYTHONUNBUFFERED: "1",
     // Compiled modules would look like outputs.
     PYTHONDONTWRITEBYTECODE: "1",
+    // The leak checker of gcc's sanitizers traces its own process, which is refused.
+    LSAN_OPTIONS: "detect_leaks=0",
     OMP_NUM_THREADS: `${cpus}`,
     OPENBLAS_NUM_THREADS: `${cpus}`,
     ...(hasEnvironment ? { VIRTUAL_ENV: "/env" } : {}),

@@ -46,8 +46,8 @@ interface RuleMeaning {
   readonly argument: number;
   /** Values of it at which the answer may change, from the kernel's headers. */
   readonly values: readonly number[];
-  /** True when the call gets the rule's answer. `args` has six entries. */
-  refuses(args: readonly bigint[]): boolean;
+  /** True when the call gets the rule's answer, or an errno of its own. `args` has six entries. */
+  refuses(args: readonly bigint[]): boolean | string;
 }
 
 function low(args: readonly bigint[], index: number): number {
@@ -99,7 +99,10 @@ export const RULES: Readonly<Record<string, RuleMeaning>> = {
   PRLIMIT: {
     argument: 1,
     values: [RLIMIT_CORE],
-    refuses: (args) => low(args, 1) === RLIMIT_CORE && args[2] !== 0n,
+    refuses: (args) => {
+      if (low(args, 1) !== RLIMIT_CORE || args[2] === 0n) return false;
+      return args[3] === 0n ? true : "EPERM";
+    },
   },
   SOCKETPAIR: noneOf(0, [1]),
   SETSOCKOPT: oneOf(2, [26, 50, 51, 52]),
@@ -125,12 +128,14 @@ export function probesOf({ argument, values }: RuleMeaning): readonly (readonly 
   const lows = [...new Set(near.map((value) => BigInt(value >>> 0)))];
   // The high half may be anything and must not matter.
   const whole = lows.flatMap((value) => [value, value | (1n << 32n), value | (0xffffffffn << 32n)]);
-  return whole.flatMap((value) =>
-    // Pointers whose low or high half alone is 0.
-    [ZEROS, ZEROS.map(() => ONES), ZEROS.map(() => 1n), ZEROS.map(() => 1n << 32n)].map((others) =>
-      others.with(argument, value),
-    ),
-  );
+  // Pointers whose low or high half alone is 0, the same for all or for one.
+  const alike = [0n, ONES, 1n, 1n << 32n].map((one) => ZEROS.map(() => one));
+  const others = [
+    ...alike,
+    ...alike.map((args) => args.with(3, 0n)),
+    ...alike.map((args) => ZEROS.with(3, args[3] ?? 0n)),
+  ];
+  return whole.flatMap((value) => others.map((args) => args.with(argument, value)));
 }
 
 /** The first number of x86-64's calls with 32-bit pointers. */
@@ -181,5 +186,9 @@ function answerTo(
   const meaning = RULES[rule];
   const refused = answers.get(rule);
   if (meaning === undefined || refused === undefined) throw new Error(`no meaning of ${rule}`);
-  return (args) => (meaning.refuses(args) ? refused : PERMITTED);
+  return (args) => {
+    const verdict = meaning.refuses(args);
+    if (typeof verdict === "string") return errno(verdict);
+    return verdict ? refused : PERMITTED;
+  };
 }

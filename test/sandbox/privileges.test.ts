@@ -82,7 +82,7 @@ opened = []
 try:
     while True: opened.append(os.open("/dev/null", os.O_RDONLY))
 except OSError as error: print(error.strerror, max(opened))
-for what in resource.RLIMIT_NOFILE, resource.RLIMIT_CORE:
+for what in resource.RLIMIT_NOFILE,:
     try:
         resource.setrlimit(what, (1024, 1024))
         print("raised")
@@ -91,26 +91,24 @@ for what in resource.RLIMIT_NOFILE, resource.RLIMIT_CORE:
 
 test("a program has 256 open files at most and cannot raise that", async () => {
   const said = await say(runner(), LIMITS);
-  assert.equal(said, "(1, 1) (256, 256)\nToo many open files 255\nrefused\nrefused\n");
+  assert.equal(said, "(1, 1) (256, 256)\nToo many open files 255\nrefused\n");
 });
 
 const CORE = `
 import ctypes, os, resource
 for most in (0, 0), (1, 1), (0, 1):
-    try:
-        resource.setrlimit(resource.RLIMIT_CORE, most)
-        print("set")
-    except (OSError, ValueError): print("refused")
+    resource.setrlimit(resource.RLIMIT_CORE, most)
+    print(resource.getrlimit(resource.RLIMIT_CORE))
 libc = ctypes.CDLL(None, use_errno=True)
 pair = (ctypes.c_ulong * 2)(0, 0)
-print(libc.syscall(160, 4, pair), libc.syscall(302, 0, 4, pair, None), ctypes.get_errno())
+print(libc.syscall(160, 4, pair), libc.syscall(302, 0, 4, pair, None), libc.syscall(302, 0, 4, pair, pair))
 print(resource.getrlimit(resource.RLIMIT_CORE))
 `;
 
 test("the core limit stays at 1, so that no core handler of the host ever gets a job's memory", async () => {
   const said = await say(runner(), CORE);
-  assert.equal(said, "refused\nrefused\nrefused\n-1 -1 1\n(1, 1)\n");
-  assert.match((await pythonOnHost(CORE)).stdout, /^set\n/);
+  assert.equal(said, "(1, 1)\n(1, 1)\n(1, 1)\n0 0 -1\n(1, 1)\n");
+  assert.match((await pythonOnHost(CORE)).stdout, /^\(0, 0\)\n/);
 });
 
 test("a crash leaves no core file", async () => {

@@ -31,10 +31,8 @@ async function oneMore(before: number): Promise<void> {
 
 const RAISE = `
 import os, resource
-try:
-    resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-except (OSError, ValueError) as error:
-    print(type(error).__name__)
+resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+print(resource.getrlimit(resource.RLIMIT_CORE))
 `;
 
 test("the memory of a crashing job does not reach a core handler of the host", async () => {
@@ -57,7 +55,7 @@ test("a job cannot raise its core limit to be dumped", async () => {
   const count = cores().length;
   const { outcome, stdout } = await run(runner(), { code });
   assert.deepEqual(outcome, { kind: "signalled", signal: "SIGSEGV" });
-  assert.match(stdout.toString(), /^(ValueError|PermissionError)\n$/);
+  assert.match(stdout.toString(), /^\(1, 1\)\n$/);
   await onHost("/bin/sh", ["-c", "ulimit -c unlimited; kill -SEGV $$"]);
   await oneMore(count);
   assert.equal(cores().length, count + 1);
