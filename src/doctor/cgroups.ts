@@ -55,20 +55,15 @@ function lookAtControllers(host: Host): Verdict | undefined {
   const off = bootParameters(host).find((parameter) => parameter.startsWith("cgroup_disable="));
   if (off !== undefined)
     return error(says, { advice: `Take ${off} from the kernel's command line, then restart.` });
-  if (containerMark(host) !== undefined)
-    return error(
-      says,
-      containerOption(host, "--cgroupns=host -v /sys/fs/cgroup:/sys/fs/cgroup:rw"),
-    );
+  if (containerMark(host) !== undefined) return error(says, openGroups(host));
   return error(says, {
     advice: "Use a kernel that has it; on version 2 it must not be in use by version 1.",
   });
 }
 
-/** Docker and Podman mount them read-only; version 2 must also be the host's own tree. */
-function writableInContainer(host: Host, version: 1 | 2): Mend {
-  const namespace = version === 2 ? "--cgroupns=host " : "";
-  return containerOption(host, `${namespace}-v /sys/fs/cgroup:/sys/fs/cgroup:rw`);
+/** Docker and Podman mount them read-only; this shows the machine's own, which can be written. */
+function openGroups(host: Host): Mend {
+  return containerOption(host, "-v /sys/fs/cgroup:/sys/fs/cgroup:rw");
 }
 
 function directoriesOf(places: Places): readonly string[] {
@@ -76,14 +71,27 @@ function directoriesOf(places: Places): readonly string[] {
   return places.version === 2 ? [places.top] : [];
 }
 
+/**
+ * The topmost group that a container can see is no top: it gives no controllers while it holds
+ * processes, and there is none above to go to. (The machine's own top has no cgroup.type.)
+ */
+function isCrowdedTop(host: Host, places: Places): boolean {
+  if (places.version !== 2 || places.own !== places.top) return false;
+  const processes = (host.read(`${places.top}/cgroup.procs`) ?? "").trim().split("\n");
+  return host.exists(`${places.top}/cgroup.type`) && processes.length > 1;
+}
+
 function lookAtRootsRight(host: Host, places: Places): Verdict | undefined {
   if (places.version !== 1 && places.version !== 2) return undefined;
   const closed = directoriesOf(places).filter((directory) => !host.isWritable(directory));
-  if (closed.length === 0) return fine("root may make groups");
-  return error(
-    `no group can be made in ${closed.join(", ")}`,
-    writableInContainer(host, places.version),
-  );
+  if (closed.length > 0)
+    return error(`no group can be made in ${closed.join(", ")}`, openGroups(host));
+  if (isCrowdedTop(host, places))
+    return error(
+      "the container's own group holds other processes, so it cannot be divided",
+      openGroups(host),
+    );
+  return fine("root may make groups");
 }
 
 /** From the own group to the top, as the warden climbs. */

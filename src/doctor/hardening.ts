@@ -4,7 +4,7 @@
  */
 import { type Host, readNumber } from "./host.ts";
 import { howToLookForUpdates } from "./kernel.ts";
-import { install, setBootParameter, setSysctl } from "./mends.ts";
+import { install, setBootParameter, setSysctl, sysctlPath } from "./mends.ts";
 import { type Check, fine, hint, type Mend, type Verdict, warning } from "./verdict.ts";
 
 function lookAtSecurityModules(host: Host): Verdict {
@@ -50,7 +50,8 @@ function lookAtProcessor(host: Host): Verdict {
   const open = states.filter(([, state]) => state.startsWith("Vulnerable")).map(([name]) => name);
   if (open.length > 0)
     return warning(`the kernel calls the processor open to ${open.join(", ")}`, {
-      advice: `Newer firmware or microcode may close it; the kernel's words: grep . ${VULNERABILITIES}/*`,
+      advice: "Newer firmware or microcode may close it. In the kernel's words:",
+      commands: [`grep . ${VULNERABILITIES}/*`],
     });
   const threads = states.filter(([, state]) => state.includes("SMT vulnerable"));
   if (threads.length > 0)
@@ -111,7 +112,7 @@ const SETTINGS: readonly Setting[] = [
 ];
 
 function lookAtSetting(host: Host, setting: Setting): Verdict {
-  const value = readNumber(host, `/proc/sys/${setting.key.replaceAll(".", "/")}`);
+  const value = readNumber(host, sysctlPath(setting.key));
   if (value === undefined) return hint(`the kernel does not show ${setting.key}`);
   if (value >= setting.least) return fine(`${setting.key} is ${value}`);
   return hint(

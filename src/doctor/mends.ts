@@ -19,7 +19,14 @@ export function asRoot(host: Host, command: string): string {
 export function setSysctl(host: Host, key: string, value: number): Mend {
   const file = `/etc/sysctl.d/99-sandrun-${key}.conf`;
   const write = `echo '${key} = ${value}' | ${asRoot(host, `tee ${file}`)}`;
-  return { commands: [`${write} && ${asRoot(host, `sysctl -p ${file}`)}`] };
+  const commands = [`${write} && ${asRoot(host, `sysctl -p ${file}`)}`];
+  const isOutOfReach = host.uid === 0 && !host.isWritable(sysctlPath(key));
+  return isOutOfReach ? { advice: "On the machine itself, not in here:", commands } : { commands };
+}
+
+/** Where the kernel shows a setting. */
+export function sysctlPath(key: string): string {
+  return `/proc/sys/${key.replaceAll(".", "/")}`;
 }
 
 /** Adds a parameter to the kernel's command line, in the way that this host has. */

@@ -1,12 +1,12 @@
 /** What keeps user namespaces from some users: settings of distributions, and ids. */
 import { type Host, readNumber } from "./host.ts";
-import { asRoot, install, setSysctl, word } from "./mends.ts";
+import { asRoot, install, setSysctl, sysctlPath, word } from "./mends.ts";
 import { type Check, error, fine, hint, type Verdict } from "./verdict.ts";
 
 /** Debian's own switch. It also stops root, whose boxes are made inside a user namespace. */
 function lookAtDebianSwitch(host: Host): Verdict | undefined {
   const key = "kernel.unprivileged_userns_clone";
-  const value = readNumber(host, "/proc/sys/kernel/unprivileged_userns_clone");
+  const value = readNumber(host, sysctlPath(key));
   if (value === undefined) return undefined;
   if (value !== 0) return fine(`${key} is ${value}`);
   return error(`${key} is 0: no box can be made inside a user namespace`, setSysctl(host, key, 1));
@@ -18,7 +18,7 @@ function lookAtDebianSwitch(host: Host): Verdict | undefined {
  */
 function lookAtAppArmorRule(host: Host): Verdict | undefined {
   const key = "kernel.apparmor_restrict_unprivileged_userns";
-  const value = readNumber(host, `/proc/sys/${key.replace(".", "/")}`);
+  const value = readNumber(host, sysctlPath(key));
   if (value === undefined) return undefined;
   if (value === 0) return fine(`${key} is 0`);
   if (host.uid === 0)

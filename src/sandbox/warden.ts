@@ -74,7 +74,10 @@ async function readHandover(child: ChildProcess): Promise<string> {
   }
   await closed;
   // Unless it was to be quiet, the warden has said on stderr what failed.
-  const sentence = complaint.trim().replace(/^sandrun: /, "");
+  const sentence = complaint
+    .trim()
+    .replaceAll(/^sandrun: /gm, "")
+    .replaceAll("\n", "; ");
   throw new Error(sentence === "" ? "the sandbox could not be set up" : sentence);
 }
 

@@ -73,10 +73,7 @@ test("Docker's defaults are told one by one, each with its option", async () => 
   assert.match(found(report, "container.proc").says, /: \/proc\/bus, \/proc\/acpi, \/proc\/kcore$/);
   assert.equal(option("container.capabilities"), "docker run --cap-add SYS_ADMIN …");
   assert.equal(option("container.profile"), "docker run --security-opt apparmor=unconfined …");
-  assert.equal(
-    option("cgroups.right"),
-    "docker run --cgroupns=host -v /sys/fs/cgroup:/sys/fs/cgroup:rw …",
-  );
+  assert.equal(option("cgroups.right"), "docker run -v /sys/fs/cgroup:/sys/fs/cgroup:rw …");
   assert.equal(found(report, "container.filter").level, "hint");
   assert.equal(option("container.filter"), "docker run --security-opt seccomp=unconfined …");
 });
@@ -85,6 +82,28 @@ test("a mark of Docker on a machine that hides nothing is no fault", async () =>
   const report = await lookWithBox({ files: { "/.dockerenv": "" } });
   assert.equal(found(report, "container.marks").level, "fine");
   assert.deepEqual(ids(report, "error"), []);
+});
+
+test("a privileged container whose group holds a shell is told the option that helps", async () => {
+  const files = {
+    "/.dockerenv": "",
+    "/proc/self/cgroup": "0::/\n",
+    "/sys/fs/cgroup/cgroup.type": "domain\n",
+  };
+  const crowded = { files: { ...files, "/sys/fs/cgroup/cgroup.procs": "1\n7\n" } };
+  const alone = { files: { ...files, "/sys/fs/cgroup/cgroup.procs": "1\n" } };
+  const finding = found(await look(crowded), "cgroups.right");
+  assert.equal(finding.level, "error");
+  assert.deepEqual(finding.commands, ["docker run -v /sys/fs/cgroup:/sys/fs/cgroup:rw …"]);
+  assert.equal(found(await look(alone), "cgroups.right").level, "fine");
+});
+
+test("a setting that cannot be changed from in here is for the machine itself", async () => {
+  const path = "/proc/sys/kernel/dmesg_restrict";
+  const open = await look({ files: { [path]: "0\n" } });
+  assert.equal(found(open, "hardening.dmesg_restrict").advice, undefined);
+  const closed = await look({ files: { [path]: "0\n" }, closed: [path] });
+  assert.match(found(closed, "hardening.dmesg_restrict").advice ?? "", /machine itself/);
 });
 
 test("Podman gets its own option for /proc", async () => {

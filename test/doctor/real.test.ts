@@ -1,10 +1,11 @@
 /** The doctor on the machine that runs the tests, which can build boxes or could run none. */
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { realHost } from "../../src/doctor/realHost.ts";
+import { scratch } from "../cli/files.ts";
 
 const PROGRAM = fileURLToPath(new URL("../../src/cli/program.ts", import.meta.url));
 
@@ -48,4 +49,10 @@ test("reads the real machine: files of the kernel, programs, places that are not
   assert.ok(host.exists(join(host.directory, "package.json")));
   assert.ok(host.exists(host.native));
   assert.ok((host.freeDiskBytes("/") ?? -1) >= 0);
+});
+
+test("a certificate that turns out to be a pipe nobody writes to holds nothing up", async (t) => {
+  const path = join(await scratch(t), "cert.pem");
+  execFileSync("mkfifo", [path]);
+  assert.equal(realHost(process.env, 0).read(path), "");
 });
