@@ -1,8 +1,8 @@
 /** How a job ends, and that nothing of it goes on. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Job, run, say, useRunner } from "../support/boxes.ts";
-import { ownWarden, processesOf, pythonOnHost } from "../support/host.ts";
+import { hold, type Job, run, say, useRunner } from "../support/boxes.ts";
+import { jobProcessesOf, ownWarden, processesOf, pythonOnHost } from "../support/host.ts";
 
 const runner = useRunner(1);
 
@@ -103,6 +103,20 @@ test("when the main process is gone the job ends at once, and its daemons are de
   assert.equal(ran.stdout.toString(), "daemon\nmain is gone\n");
   assert.ok(ran.finished.usage.wallMs < 60_000);
   assert.equal(alive().length, 1, "only the keeper is left");
+});
+
+test("a daemon is dead also while its box is kept for large outputs", async () => {
+  const large = "open('big', 'wb').write(bytes(2 << 20))";
+  const code = `import os\nwait, ready = os.pipe()\n${DAEMON}os.read(wait, 1)\n${large}`;
+  const ended = await hold(runner(), { code });
+  assert.equal(ended.finished.outputs.holdsBox, true);
+  const warden = ownWarden();
+  assert.ok(warden);
+  // Keeper, the box's first process and the collector, which has the program's uid.
+  assert.equal(alive().length, 3);
+  assert.equal(jobProcessesOf(warden).length, 1);
+  await ended.finished.outputs.destroy();
+  assert.equal(alive().length, 1);
 });
 
 test("a daemon of a plain process goes on: the probe for living processes sees such things", async () => {
