@@ -30,7 +30,8 @@ async function makeCertificate(directory: string): Promise<void> {
   await execute("openssl", [...words.split(" "), ...names, ...files]);
 }
 
-async function start(options: readonly string[]): Promise<Served> {
+/** Resolves when it is healthy; whoever starts it stops it. */
+export async function startService(options: readonly string[]): Promise<Served> {
   const directory = await mkdtemp(join(tmpdir(), "sandrun-e2e-"));
   await makeCertificate(directory);
   const cert = join(directory, "cert.pem");
@@ -74,7 +75,7 @@ async function start(options: readonly string[]): Promise<Served> {
 export function useService(...options: readonly string[]): () => Served {
   let served: Served | undefined;
   before(async () => {
-    served = await start(options);
+    served = await startService(options);
   });
   after(async () => {
     await served?.stop();
