@@ -13,6 +13,8 @@
  * exits and the kernel takes everything away.
  *
  * PID 1 reads no job data but stdin, and executes nothing.
+ *
+ * Keeps S17 of SECURITY.md.
  */
 #include "box.h"
 

@@ -1,3 +1,4 @@
+/* Keeps S5, S6 and S8 of SECURITY.md. */
 #include "cgroup.h"
 
 #include <dirent.h>

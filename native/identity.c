@@ -1,3 +1,4 @@
+/* Keeps S4, S7 and S19 of SECURITY.md. */
 #include "identity.h"
 
 #include <fcntl.h>

@@ -6,6 +6,8 @@
  * from the warden, and clones the box with that connection. It holds the connection open until
  * it has waited for the box, so that end of file tells the other side that the box is gone;
  * it reads nothing more from it, and so never sees job data.
+ *
+ * Keeps S2, S3 and S11 of SECURITY.md.
  */
 #include "keeper.h"
 

@@ -4,6 +4,8 @@
  * on a shared inode one job could watch another (inotify) or block it (flock); fresh tmpfs for
  * what can be written. Built in /box of the keeper's root, then pivoted to; what was above is
  * dropped before any byte of a job arrives.
+ *
+ * Keeps S1, S7 and S10 of SECURITY.md.
  */
 #include "mounts.h"
 

@@ -3,6 +3,8 @@
  * `subset=pid` would be tidier, but ps, free, uptime and os.cpus() need some of the other
  * files. So everything that is not about a process is covered, by default: a name that we do
  * not know is covered by nothing to read, never shown. hidepid=2 hides PID 1.
+ *
+ * Keeps S2 and S17 of SECURITY.md.
  */
 #include <ctype.h>
 #include <dirent.h>

@@ -2,6 +2,8 @@
  *
  * When it starts here it already has the program's uid, cgroup, limits and syscall filter. It
  * verifies the layers by looking, not by trusting the set-up, and only then reads job data.
+ *
+ * Keeps S15 of SECURITY.md.
  */
 #include <fcntl.h>
 #include <linux/capability.h>

@@ -9,6 +9,8 @@
  * The first cause that ends a job wins: its own end, the deadline, a KILL, or running out of
  * memory. Whatever it was, everything in the PID namespace is killed and waited for and the pipes
  * are drained before EXITED is sent.
+ *
+ * Keeps S9, S11 and S16 of SECURITY.md.
  */
 #include <poll.h>
 #include <signal.h>

@@ -5,6 +5,8 @@
  * for any call, and cheap for the kernel to walk when it works out which numbers are always
  * allowed (it then skips the program for those). A call whose arguments matter jumps to a
  * short piece of code behind the tree; most of these compare one argument with a list.
+ *
+ * Keeps S4 and S19 of SECURITY.md.
  */
 #include "seccomp.h"
 

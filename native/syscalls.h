@@ -12,6 +12,8 @@
  * means ENOSYS, and so do numbers above SYSCALL_NEWEST, as on a kernel that does not know them.
  *
  * docs/syscalls.md is made from this file by scripts/syscallTable.ts.
+ *
+ * Keeps S3 of SECURITY.md.
  */
 #define SYSCALL_NEWEST 462
 

@@ -1,5 +1,7 @@
 /**
  * What one request may unpack, counted over all of its parts, and the names that it has used.
+ *
+ * Keeps S12 of SECURITY.md.
  */
 import { Refusal } from "../core/errors.ts";
 import type { InputFile } from "../core/job.ts";

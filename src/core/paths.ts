@@ -4,6 +4,8 @@
  * A path is only ever used below /work inside a box, so this check is not what keeps a job
  * in its box. It keeps one meaning for every name: what a caller reads in an answer, what the
  * box creates and what an archive lists is the same string, byte for byte, on every system.
+ *
+ * Keeps S12 of SECURITY.md.
  */
 import { Refusal } from "./errors.ts";
 import { TRANSFER_LIMITS } from "./limits.ts";

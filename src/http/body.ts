@@ -1,4 +1,8 @@
-/** Request bodies, counted while they come: no header is believed about their length. */
+/**
+ * Request bodies, counted while they come: no header is believed about their length.
+ *
+ * Keeps S14 of SECURITY.md.
+ */
 import { Refusal } from "../core/errors.ts";
 import { KIB } from "../core/limits.ts";
 

@@ -7,6 +7,8 @@
  * that header, so it counts only from a trusted peer and is walked from the right (the end that
  * our proxies wrote): the first hop that is not trusted is the caller. A hop that is no address
  * ends the walk at the last trusted one, or a forged list would give each request a fresh caller.
+ *
+ * Keeps S18 of SECURITY.md.
  */
 import { createHmac, randomBytes } from "node:crypto";
 import { BlockList, isIP, isIPv4, isIPv6 } from "node:net";

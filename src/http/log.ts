@@ -2,6 +2,8 @@
  * The service's log: JSON lines whose fields come from a closed list. What is not on the list
  * cannot be written: no code, file name, argument, path, address, and no job id, which is the
  * only right to a job.
+ *
+ * Keeps S18 of SECURITY.md.
  */
 import { Refusal, SandboxFault } from "../core/errors.ts";
 import type { Outcome } from "../core/job.ts";

@@ -3,6 +3,8 @@
  * here: header bytes, the time that headers and bodies may take, idle and open connections.
  * What the parser refuses is answered in the API's own form and the connection closed, since
  * nobody knows where the next request would begin.
+ *
+ * Keeps S14 of SECURITY.md.
  */
 
 import { createServer, type RequestListener, type Server, type ServerResponse } from "node:http";

@@ -1,6 +1,8 @@
 /**
  * The output files of an ended job: listed and read by the collector inside the box, chosen and
  * bounded here. Names, sizes and counts come from the job and are hostile.
+ *
+ * Keeps S13 of SECURITY.md.
  */
 import { createHash } from "node:crypto";
 import { setImmediate } from "node:timers/promises";

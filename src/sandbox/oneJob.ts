@@ -4,6 +4,8 @@
  * The box enforces the wall-clock limit and relays; the CPU limit and stopping from outside are
  * decided here. Whatever is decided, the box is asked to kill and answers EXITED when every
  * process is dead; one that does not answer in time is destroyed. The first cause wins.
+ *
+ * Keeps S8 and S16 of SECURITY.md.
  */
 import { constants } from "node:os";
 import { SandboxFault } from "../core/errors.ts";

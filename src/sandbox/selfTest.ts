@@ -1,6 +1,8 @@
 /**
  * The self-test: until a box was built and refused what it promises to refuse, nothing runs.
  * Effects are judged from inside, by a program with a job's own rights.
+ *
+ * Keeps S15 of SECURITY.md.
  */
 import type { Runner } from "../core/runner.ts";
 import { askBox } from "./interpreters.ts";

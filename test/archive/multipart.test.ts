@@ -242,7 +242,7 @@ const HOSTILE: readonly (readonly [string, Buffer, RefusalCode, RegExp])[] = [
 ];
 
 for (const [what, body, code, details] of HOSTILE) {
-  test(`refuses a form that ${what}`, async () => {
+  test(`S12: refuses a form that ${what}`, async () => {
     for (const chunkBytes of [37, 1e7]) {
       const refusal = await refusalOf(read(body, FORM_TYPE, chunkBytes));
       assert.equal(refusal.code, code, refusal.details);
@@ -280,7 +280,7 @@ test("refuses no body at all", async () => {
   assert.equal(refusal.code, "bad_request");
 });
 
-test("stops reading when the body is larger than may be", async () => {
+test("S12: stops reading when the body is larger than may be", async () => {
   let given = 0;
   let ended = false;
   async function* endless() {
@@ -378,7 +378,7 @@ test("large files come out as they went in, with chunks on either side of every 
   );
 });
 
-test("damaged forms are read or refused, never anything else", async () => {
+test("S12: damaged forms are read or refused, never anything else", async () => {
   const valid = form(
     { fileName: "a.py", body: "print()" },
     { name: "manifest", body: '{"timeout": 5}' },

@@ -395,7 +395,7 @@ const HOSTILE: readonly (readonly [string, Buffer, RefusalCode, string])[] = [
 ];
 
 for (const [what, bytes, code, details] of HOSTILE) {
-  test(`refuses a tar that ${what}`, async () => {
+  test(`S12: refuses a tar that ${what}`, async () => {
     for (const refusal of [await refused("tar", bytes), await refused("tar.gz", gzipSync(bytes))]) {
       assert.equal(refusal.code, code, refusal.details);
       assert.ok(refusal.details?.includes(details), refusal.details);
@@ -444,7 +444,7 @@ test("reads a gzip header with everything that may stand in it", async () => {
   assert.deepEqual(texts(tree), { a: "hello" });
 });
 
-test("a bomb after the end is refused when the ceiling is reached", async () => {
+test("S12: a bomb after the end is refused when the ceiling is reached", async () => {
   const padding = gzipSync(Buffer.concat([tar({ name: "a" }), Buffer.alloc(120 * MIB)]));
   const refusal = await refused("tar.gz", padding);
   assert.equal(refusal.code, "too_large");
@@ -459,7 +459,7 @@ test("entries that count nowhere are counted too", async () => {
   assert.equal((await refused("tar", dots)).code, "too_large");
 });
 
-test("never makes room for what a header only claims", async () => {
+test("S12: never makes room for what a header only claims", async () => {
   const claim = tarPiece({ name: "a", size: "00620000000" });
   const before = process.memoryUsage().arrayBuffers;
   const most = new InputBudget();
@@ -500,7 +500,7 @@ test("a source that fails in the middle fails the unpacking with its own error",
   await assert.rejects(unpack("tar.gz", source(), budget()), { message: "connection lost" });
 });
 
-test("damaged archives are read or refused, never anything else", async () => {
+test("S12: damaged archives are read or refused, never anything else", async () => {
   const valid = tar(
     { name: "d/", type: "5" },
     PAX(Buffer.concat([paxRecord("path", "d/long"), paxRecord("mtime", "1.5")])),

@@ -252,7 +252,7 @@ const HOSTILE: readonly (readonly [string, Buffer, RefusalCode, string])[] = [
 ];
 
 for (const [what, bytes, code, details] of HOSTILE) {
-  test(`refuses a zip that ${what}`, async () => {
+  test(`S12: refuses a zip that ${what}`, async () => {
     const refusal = await refused(bytes);
     assert.equal(refusal.code, code, refusal.details);
     assert.ok(refusal.details?.includes(details), refusal.details);
@@ -277,7 +277,7 @@ test("refuses a zip that is in zip64 format and right in itself", async () => {
   assert.equal(refusal.details, "zip: it is in zip64 format");
 });
 
-test("refuses entries that share bytes: a kernel of zeros under many names", async () => {
+test("S12: refuses entries that share bytes: a kernel of zeros under many names", async () => {
   const kernel = { name: "a", body: Buffer.alloc(5000) };
   // The second entry's local header lies inside the bytes of the first, stored one.
   const inner = zip([{ ...kernel, name: "b" }]);
@@ -302,7 +302,7 @@ test("an aborted request ends with the reason", async () => {
   await assert.rejects(unpack("zip", zip([A]), budget(), signal), { message: "gone" });
 });
 
-test("damaged zips are read or refused, never anything else", async () => {
+test("S12: damaged zips are read or refused, never anything else", async () => {
   const valid = zip([
     { name: "d/", mode: 0o040755, stored: true },
     { name: "d/a", body: "hello".repeat(50) },

@@ -5,7 +5,7 @@ import { useService } from "./curl.ts";
 
 const service = useService("--ram-budget", "256M", "--max-running", "4");
 
-test("a job that takes the whole budget dies, its neighbour and the service live", async () => {
+test("S5: a job that takes the whole budget dies, its neighbour and the service live", async () => {
   const { json, url } = service();
   const run = (code: string) => {
     const body = JSON.stringify({ code, timeout: 30 });

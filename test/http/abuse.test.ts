@@ -530,7 +530,7 @@ const ABUSES: readonly Abuse[] = [
   },
 ];
 
-describe("a malformed request", () => {
+describe("S14: a malformed request", () => {
   for (const abuse of ABUSES) {
     it(`is refused: ${abuse.name}`, async () => {
       const rig = makeRig();

@@ -6,7 +6,7 @@ function callers(options: Partial<CallerOptions> = {}): Callers {
   return new Callers({ trustedProxies: [], behindProxy: false, ...options });
 }
 
-describe("Callers", () => {
+describe("S18: Callers", () => {
   it("tells addresses apart and shows none of them", () => {
     const own = callers();
     const key = own.keyOf("192.0.2.1", undefined);

@@ -23,7 +23,7 @@ const FIELDS = new Set([
   "memory_bytes",
 ]);
 
-describe("the service log", () => {
+describe("S18: the service log", () => {
   it("is one JSON object a line, with its time", () => {
     const lines: string[] = [];
     const log = jsonLog(

@@ -133,7 +133,7 @@ describe("the listener", () => {
   });
 });
 
-describe("hanging up", () => {
+describe("S14: hanging up", () => {
   const RUN =
     "POST /run HTTP/1.1\r\nHost: h\r\nContent-Type: text/plain\r\nContent-Length: 1\r\n\r\nx";
 

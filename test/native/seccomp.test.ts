@@ -155,7 +155,7 @@ for (const machine of MACHINES) {
       assertAnswers(cases, answers, (one) => subject.expectation.answer(one));
     });
 
-    test("the kernel does what the table says for all numbers and arguments", async () => {
+    test("S4: the kernel does what the table says for all numbers and arguments", async () => {
       const subject = subjectOf(machine);
       const cases = casesOf(subject).filter(({ number }) => !NEVER_ASKED[HOST].includes(number));
       const answers = await askKernel(forThisKernel(subject), cases);
@@ -258,7 +258,7 @@ for (const machine of MACHINES) {
 }
 
 if (HOST === "x86_64") {
-  test("32-bit code on x86-64 dies of its first call", async () => {
+  test("S4: 32-bit code on x86-64 dies of its first call", async () => {
     const numbers = [...range(0, 512), -1, 0x40000000];
     const cases = numbers.map((number) => ({ number, args: [1n, 2n, 3n] }));
     const answers = await askKernel(subjectOf("x86_64").file, cases, true);

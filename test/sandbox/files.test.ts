@@ -8,13 +8,13 @@ import { onHost, pythonOnHost } from "../support/host.ts";
 
 const runner = useRunner(2);
 
-test("open('/etc/passwd') is refused with 'Permission denied'", async () => {
+test("S1: open('/etc/passwd') is refused with 'Permission denied'", async () => {
   const code = "try: print(open('/etc/passwd').read())\nexcept OSError as e: print(e.strerror)";
   assert.equal(await say(runner(), code), "Permission denied\n");
   assert.match((await pythonOnHost(code)).stdout, /^root:/m);
 });
 
-test("no file of the host is there", async () => {
+test("S1: no file of the host is there", async () => {
   const places = ["/root", "/home", "/boot", "/sys", "/mnt", "/media", "/srv", "/var/lib"];
   const all = [...places, "/etc/shadow", "/run/sandrun", fileURLToPath(import.meta.url)];
   const code = `import os\nprint([p for p in ${JSON.stringify(all)} if os.path.lexists(p)])`;
@@ -63,7 +63,7 @@ print({attempt(what) for what in (
 print(bool(os.statvfs("/usr").f_flag & os.ST_RDONLY), bool(os.statvfs("/").f_flag & os.ST_RDONLY))
 `;
 
-test("programs and directories of the system cannot be changed, whatever the way", async () => {
+test("S1: programs and directories of the system cannot be changed, whatever the way", async () => {
   const [errors, flags] = (await say(runner(), CHANGE_SYSTEM)).trim().split("\n");
   assert.doesNotMatch(errors ?? "", /done/);
   assert.match(errors ?? "", /Read-only file system/);
@@ -133,7 +133,7 @@ def inodes_in(place):
 for place in "/work", "/tmp", "/dev/shm": print(bytes_in(place), inodes_in(place))
 `;
 
-test("files end at the ceilings of bytes and of inodes", async () => {
+test("S7: files end at the ceilings of bytes and of inodes", async () => {
   const rows = (await say(runner(), FILL)).trim().split("\n");
   const [work, tmp, shm] = rows.map((row) => row.split(" ").map(Number));
   const most = [
@@ -160,7 +160,7 @@ print("locked", flush=True)
 `;
 const STAY = "import time; time.sleep(600)";
 
-test("a lock on a file of the system blocks no other box", async () => {
+test("S10: a lock on a file of the system blocks no other box", async () => {
   const first = await begin(runner(), { code: LOCK + STAY }, "locked");
   const second = await say(runner(), LOCK);
   await first.stop();
@@ -185,7 +185,7 @@ import os
 os.listdir("/usr/bin"), os.listdir("/etc"), os.listdir("/dev"), os.listdir("/")
 `;
 
-test("no box can watch what another opens", async () => {
+test("S10: no box can watch what another opens", async () => {
   // Sees what it does itself, so the watch works.
   const own = await say(
     runner(),

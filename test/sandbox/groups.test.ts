@@ -76,7 +76,7 @@ test("on v1 memory is never above memory and swap, whichever way the limit moves
   assert.equal(raised.contentOf("memory.limit_in_bytes"), "1000", "raised last");
 });
 
-test("a limit that reads back otherwise than it was set is a fault that names it", () => {
+test("S15: a limit that reads back otherwise than it was set is a fault that names it", () => {
   const memory = groupsWith(2, { "memory.max": null, "cpu.max": "" });
   assert.equal(
     faultOf(() => memory.groups.limit(0, LIMITS)),
@@ -96,7 +96,7 @@ test("a limit that reads back otherwise than it was set is a fault that names it
   }
 });
 
-test("a group that is not there is a fault, never a job without limits", () => {
+test("S15: a group that is not there is a fault, never a job without limits", () => {
   const { groups } = groupsWith(2, { "memory.max": "", "cpu.max": "" });
   assert.match(
     faultOf(() => groups.limit(1, LIMITS)),

@@ -13,14 +13,14 @@ function alive(): number[] {
   return processesOf(warden);
 }
 
-test("exit codes are told as they are", async () => {
+test("S16: exit codes are told as they are", async () => {
   for (const exitCode of [0, 1, 2, 127, 128, 137, 255]) {
     const ran = await run(runner(), { interpreter: "sh", code: `exit ${exitCode}` });
     assert.deepEqual(ran.outcome, { kind: "exited", exitCode });
   }
 });
 
-test("signals are told by their name", async () => {
+test("S16: signals are told by their name", async () => {
   for (const signal of [
     "SIGTERM",
     "SIGSEGV",
@@ -41,7 +41,7 @@ test("a real-time signal has a name too", async () => {
   assert.deepEqual(ran.outcome, { kind: "signalled", signal: "SIG40" });
 });
 
-test("a time-out is told as that, and the output so far is kept", async () => {
+test("S16: a time-out is told as that, and the output so far is kept", async () => {
   const code = "import time\nprint('so far')\ntime.sleep(600)\nprint('never')";
   const ran = await run(runner(), { code, timeoutSeconds: 1 });
   assert.deepEqual(ran.outcome, { kind: "timed_out" });
@@ -96,7 +96,7 @@ if os.fork() == 0:
     os._exit(0)
 `;
 
-test("when the main process is gone the job ends at once, and its daemons are dead", async () => {
+test("S11: when the main process is gone the job ends at once, and its daemons are dead", async () => {
   const code = `import os\nwait, ready = os.pipe()\n${DAEMON}os.read(wait, 1)\nprint('main is gone')`;
   const ran = await run(runner(), { code, timeoutSeconds: 600 });
   assert.deepEqual(ran.outcome, { kind: "exited", exitCode: 0 });
@@ -105,7 +105,7 @@ test("when the main process is gone the job ends at once, and its daemons are de
   assert.equal(alive().length, 1, "only the keeper is left");
 });
 
-test("a daemon is dead also while its box is kept for large outputs", async () => {
+test("S11: a daemon is dead also while its box is kept for large outputs", async () => {
   const large = "open('big', 'wb').write(bytes(2 << 20))";
   const code = `import os\nwait, ready = os.pipe()\n${DAEMON}os.read(wait, 1)\n${large}`;
   const ended = await hold(runner(), { code });

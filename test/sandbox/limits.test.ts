@@ -11,7 +11,7 @@ const MIB = 2 ** 20;
 const TAKE =
   "import sys\nheld = bytearray(b'x') * (int(sys.argv[1]) << 20)\nprint('took', len(held) >> 20)";
 
-test("a job of 512 MB that takes 600 MB ends as out_of_memory", async () => {
+test("S5: a job of 512 MB that takes 600 MB ends as out_of_memory", async () => {
   const ran = await run(runner(), { code: TAKE, args: ["600"] });
   assert.deepEqual(ran.outcome, { kind: "out_of_memory" });
   const { memoryPeakBytes } = ran.finished.usage;
@@ -31,7 +31,7 @@ test("each job gets the limit that it asked for, also behind a larger one on its
   }
 });
 
-test("files count: 100 MB in /work end a job of 64 MB", async () => {
+test("S5: files count: 100 MB in /work end a job of 64 MB", async () => {
   for (const place of ["/work", "/dev/shm"]) {
     const code = `
 import os
@@ -43,7 +43,7 @@ print("written")`;
   }
 });
 
-test("memory that children take counts, and the job ends as a whole", async () => {
+test("S5: memory that children take counts, and the job ends as a whole", async () => {
   const code = `
 import os, time
 for _ in range(4):
@@ -94,11 +94,11 @@ try:
 except OSError as error: print(len(children) + 1, error.strerror)
 `;
 
-test("a job has 100 processes at most", async () => {
+test("S6: a job has 100 processes at most", async () => {
   assert.equal(await say(runner(), FORKS), "100 Resource temporarily unavailable\n");
 });
 
-test("threads count as processes", async () => {
+test("S6: threads count as processes", async () => {
   const code = `
 import threading
 started, stop = 1, threading.Event()
@@ -111,7 +111,7 @@ stop.set()`;
   assert.equal(await say(runner(), code), "100\n");
 });
 
-test("a fork bomb ends with its job; the service and the next jobs are unharmed", async () => {
+test("S6: a fork bomb ends with its job; the service and the next jobs are unharmed", async () => {
   const bomb = `
 import os, time
 print("bomb", flush=True)
@@ -138,7 +138,7 @@ if os.fork() == 0:
 while time.monotonic() < end: pass
 os.wait()`;
 
-test("two spinning processes get one core together", async () => {
+test("S8: two spinning processes get one core together", async () => {
   const ran = await run(runner(), { code: SPIN });
   assert.deepEqual(ran.outcome, { kind: "exited", exitCode: 0 });
   const { cpuMs, wallMs } = ran.finished.usage;
@@ -163,7 +163,7 @@ function quotasOf(warden: NonNullable<ReturnType<typeof ownWarden>>): string[] {
   );
 }
 
-test("cpu_seconds end a job as cpu_limit; sleeping costs nothing", async () => {
+test("S8: cpu_seconds end a job as cpu_limit; sleeping costs nothing", async () => {
   const ran = await run(runner(), { code: "print(1)\nwhile True: pass", cpuSeconds: 1 });
   assert.deepEqual(ran.outcome, { kind: "cpu_limit" });
   assert.equal(ran.stdout.toString(), "1\n");

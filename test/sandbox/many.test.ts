@@ -47,7 +47,7 @@ function check(ran: Ran, number: number): void {
   assert.equal(ran.files.get("own")?.toString(), own);
 }
 
-test("fifty jobs at once end right, more behind them too, and nothing stays on the host", async () => {
+test("S11: fifty jobs at once end right, more behind them too, and nothing stays on the host", async () => {
   const before = mounts();
   const runner = await openLocalRunner({ slots: JOBS, environments: {} });
   const warden = ownWarden();

@@ -40,7 +40,7 @@ print(*sorted(int(name) for name in os.listdir("/proc") if name.isdigit()))
 print(os.getpid())
 `;
 
-test("a job sees its own processes only", async () => {
+test("S2: a job sees its own processes only", async () => {
   const other = await begin(runner(), { code: STAY }, "ready");
   const [seen, own] = (await say(runner(), PIDS)).trim().split("\n");
   await other.stop();
@@ -72,7 +72,7 @@ for pid in [*range(1, 5000), -1]:
 print(killed, refused.get("Operation not permitted"))
 `;
 
-test("a job can kill neither its box's first process nor anything beyond its box", async () => {
+test("S2: a job can kill neither its box's first process nor anything beyond its box", async () => {
   const other = await begin(runner(), { code: STAY }, "ready");
   const warden = ownWarden();
   assert.equal(await say(runner(), KILL_ALL), "[] [1]\n");
@@ -110,7 +110,7 @@ print("there" if made >= 0 else os.strerror(ctypes.get_errno()))
 const MAKE_SEGMENT = SEGMENT.replace("sys.argv[1]", '"1666"').replace("len(sys.argv) > 1", "True");
 const REMOVE_SEGMENT = `${SEGMENT}\nlibc.shmctl(made, 0, None)`;
 
-test("shared memory of the host and of other boxes cannot be found", async () => {
+test("S10: shared memory of the host and of other boxes cannot be found", async () => {
   await pythonOnHost(MAKE_SEGMENT);
   try {
     assert.equal((await pythonOnHost(SEGMENT)).stdout, "there\n");
@@ -125,7 +125,7 @@ test("shared memory of the host and of other boxes cannot be found", async () =>
   assert.equal((await pythonOnHost(SEGMENT)).stdout, "No such file or directory\n");
 });
 
-test("the host's name is not told", async () => {
+test("S17: the host's name is not told", async () => {
   const code = "import os\nprint(os.uname().nodename, open('/etc/hostname').read().strip())";
   assert.equal(await say(runner(), code), "sandrun sandrun\n");
   assert.notEqual(hostname(), "sandrun");
@@ -145,7 +145,7 @@ test("a job's control group does not say where the service's own lies", async ()
   for (const line of groups) assert.match(line, /:(\/|\/\.\.\/\.\.\/jobs\/slot-\d+)$/);
 });
 
-test("the clocks of a box start with it, so they do not tell one host from another", async () => {
+test("S17: the clocks of a box start with it, so they do not tell one host from another", async () => {
   const code =
     "import time\nprint(time.clock_gettime(time.CLOCK_MONOTONIC), time.clock_gettime(time.CLOCK_BOOTTIME))";
   const inside = (await say(runner(), code)).split(" ").map(Number);

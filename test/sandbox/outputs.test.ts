@@ -80,7 +80,7 @@ os.utime("tool", (5, 1234567890))`;
   ]);
 });
 
-test("planted links, pipes, sockets and devices are no outputs, and nothing is read through them", async () => {
+test("S13: planted links, pipes, sockets and devices are no outputs, and nothing is read through them", async () => {
   const code = `
 import os, socket
 os.makedirs("real"); open("real/file", "w").write("fine")
@@ -103,7 +103,7 @@ for kind in 0o020666, 0o060666:
   });
 });
 
-test("a directory that was replaced by a link brings nothing of what it leads to", async () => {
+test("S13: a directory that was replaced by a link brings nothing of what it leads to", async () => {
   const code = `
 import os, shutil
 shutil.rmtree("data")
@@ -113,7 +113,7 @@ os.symlink("/etc", "out")`;
   assert.deepEqual(await outputsOf(code, { files, outputs: ["data/", "out/", "data/env"] }), {});
 });
 
-test("a sparse file of a terabyte ends as output_limit, without its memory", async () => {
+test("S13: a sparse file of a terabyte ends as output_limit, without its memory", async () => {
   const ran = await run(runner(), { code: "open('sparse', 'w').truncate(1 << 40)", memoryMb: 64 });
   assert.deepEqual(ran.outcome, { kind: "output_limit" });
   assert.ok(ran.finished.usage.memoryPeakBytes < 64 * MIB);

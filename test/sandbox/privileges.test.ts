@@ -24,7 +24,7 @@ NoNewPrivs: 1
 Seccomp: 2
 `;
 
-test("a program is uid 1000 with no capability, an empty bounding set, no_new_privs and a filter", async () => {
+test("S4: a program is uid 1000 with no capability, an empty bounding set, no_new_privs and a filter", async () => {
   assert.equal(await say(runner(), STATUS), EXPECTED);
   const host = (await pythonOnHost(STATUS)).stdout;
   assert.doesNotMatch(host, /CapBnd: 0000000000000000/);
@@ -67,7 +67,7 @@ attempt("trusted attribute", lambda: os.setxattr("/work/own", "trusted.x", b"x")
 attempt("capability", lambda: os.setxattr("/work/own", "security.capability", CAPABILITY))
 `;
 
-test("what needs a privilege is refused", async () => {
+test("S4: what needs a privilege is refused", async () => {
   const lines = (await say(runner(), PRIVILEGED)).trim().split("\n");
   assert.equal(lines.length, 10);
   for (const line of lines) {
@@ -89,7 +89,7 @@ for what in resource.RLIMIT_NOFILE,:
     except (OSError, ValueError): print("refused")
 `;
 
-test("a program has 256 open files at most and cannot raise that", async () => {
+test("S7: a program has 256 open files at most and cannot raise that", async () => {
   const said = await say(runner(), LIMITS);
   assert.equal(said, "(1, 1) (256, 256)\nToo many open files 255\nrefused\n");
 });
@@ -105,13 +105,13 @@ print(libc.syscall(160, 4, pair), libc.syscall(302, 0, 4, pair, None), libc.sysc
 print(resource.getrlimit(resource.RLIMIT_CORE))
 `;
 
-test("the core limit stays at 1, so that no core handler of the host ever gets a job's memory", async () => {
+test("S19: the core limit stays at 1, so that no core handler of the host ever gets a job's memory", async () => {
   const said = await say(runner(), CORE);
   assert.equal(said, "(1, 1)\n(1, 1)\n(1, 1)\n0 0 -1\n(1, 1)\n");
   assert.match((await pythonOnHost(CORE)).stdout, /^\(0, 0\)\n/);
 });
 
-test("a crash leaves no core file", async () => {
+test("S19: a crash leaves no core file", async () => {
   const code = "import os\nos.chdir('/work')\nif os.fork() == 0: os.abort()\nos.wait()";
   const ran = await run(runner(), { code });
   assert.deepEqual(ran.outcome, { kind: "exited", exitCode: 0 });

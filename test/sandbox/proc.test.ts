@@ -54,7 +54,7 @@ for place, directories, files in os.walk("/proc"):
 const HARMLESS =
   /^\/proc\/(version|filesystems|sys\/(kernel\/(ostype|pid_max|ngroups_max|cap_last_cap|overflow[ug]id|shmmax|sem|random\/entropy_avail)|vm\/\w+|fs\/\w[\w-]+|net\/core\/somaxconn))$/;
 
-test("no file of /proc says what the host's says", async () => {
+test("S17: no file of /proc says what the host's says", async () => {
   const readable = (await say(runner(), READ_ALL)).trim().split("\n");
   const same = readable.filter((line) => {
     const [path = "", hash] = line.split(" ");
@@ -101,7 +101,7 @@ const TELLTALES = [
   "sys/kernel/osrelease",
 ];
 
-test("what identifies or counts the host is empty or not there", async () => {
+test("S17: what identifies or counts the host is empty or not there", async () => {
   const code = `
 for name in ${JSON.stringify(TELLTALES)}:
     try:

@@ -118,7 +118,7 @@ print(json.dumps(answers))
 `;
 }
 
-test("calls that no program needs are refused with EPERM, and only by the filter", async () => {
+test("S4: calls that no program needs are refused with EPERM, and only by the filter", async () => {
   const inside = JSON.parse(await say(runner(), probeOf(REFUSED)));
   const outside = JSON.parse((await pythonOnHost(probeOf(REFUSED))).stdout);
   for (const name of Object.keys(REFUSED)) {
@@ -148,7 +148,7 @@ test("huge pages, which nobody counts, cannot be had", async () => {
   assert.equal(JSON.parse((await pythonOnHost(probeOf(calls))).stdout).memfd_create, "EFAULT");
 });
 
-test("socket.socket() says 'Operation not permitted', for every family", async () => {
+test("S3: socket.socket() says 'Operation not permitted', for every family", async () => {
   const code = `
 import socket
 for family in range(46):

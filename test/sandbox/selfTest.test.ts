@@ -36,13 +36,13 @@ function answering(printed: string, outcome: Outcome = { kind: "exited", exitCod
   return { fake, asked };
 }
 
-test("a promise that does not hold is named", async () => {
+test("S15: a promise that does not hold is named", async () => {
   const { fake, asked } = answering("broken 0\nbroken 3\nwhole\n");
   assert.match((await selfTest(fake)) ?? "", /this promise does not hold here: host files/);
   assert.match(asked.join(""), /\/etc\/passwd/);
 });
 
-test("a self-test that did not come to its end is not passed", async () => {
+test("S15: a self-test that did not come to its end is not passed", async () => {
   assert.match((await selfTest(answering("").fake)) ?? "", /did not run to its end/);
   const faults: readonly Outcome[] = [
     { kind: "sandbox_error", step: "mount /usr" },

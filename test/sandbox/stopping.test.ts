@@ -106,7 +106,7 @@ test("a job with unread input and a blocked output can be stopped", async () => 
   await assertClean();
 });
 
-test("the first cause wins: what comes after the end changes nothing", async () => {
+test("S16: the first cause wins: what comes after the end changes nothing", async () => {
   const stopper = new AbortController();
   const ran = await run(runner(), { code: "print(1)", signal: stopper.signal });
   stopper.abort("cancelled");
@@ -123,7 +123,7 @@ test("the first cause wins: what comes after the end changes nothing", async () 
   assert.deepEqual((await job).outcome, { kind: "evicted" });
 });
 
-test("a box whose first process is killed from outside ends as sandbox_error", async () => {
+test("S16: a box whose first process is killed from outside ends as sandbox_error", async () => {
   const job = await begin(runner(), { code: STAY }, "ready");
   const [first] = boxProcessesOf(warden());
   assert.ok(first);

@@ -8,7 +8,7 @@ import { run, say, useRunner } from "../support/boxes.ts";
 const runner = useRunner(1);
 const MIB = 2 ** 20;
 
-test("11 MB of output are cut to 10, and what was dropped is counted", async () => {
+test("S9: 11 MB of output are cut to 10, and what was dropped is counted", async () => {
   const code = `
 import sys
 for _ in range(11): sys.stdout.buffer.write(b"x" * (1 << 20))`;
@@ -18,7 +18,7 @@ for _ in range(11): sys.stdout.buffer.write(b"x" * (1 << 20))`;
   assert.deepEqual(ran.finished.droppedBytes, { stdout: MIB, stderr: 0 });
 });
 
-test("both streams count together, and each tells what it lost", async () => {
+test("S9: both streams count together, and each tells what it lost", async () => {
   const code = `
 import sys
 sys.stderr.buffer.write(b"e" * (4 << 20)); sys.stderr.flush()

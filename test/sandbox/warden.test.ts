@@ -49,7 +49,7 @@ function keeperOf(warden: WardenOnHost): number {
   return keeper;
 }
 
-test("a closed runner leaves nothing: no process, no mount, no group, no directory", async () => {
+test("S11: a closed runner leaves nothing: no process, no mount, no group, no directory", async () => {
   const before = mounts();
   const { runner, warden } = await open(3);
   const running = await begin(runner, { code: STAY }, "ready");
@@ -166,7 +166,7 @@ async function openRange(range: number): Promise<{ runner: Runner; warden: Warde
   }
 }
 
-test("of a warden that was killed no process stays, and the next one sweeps the rest", async () => {
+test("S11: of a warden that was killed no process stays, and the next one sweeps the rest", async () => {
   const before = mounts();
   const { runner, warden } = await open(2);
   const running = await begin(runner, { code: STAY }, "ready");
@@ -198,7 +198,7 @@ function startUser(): ChildProcess {
   return spawn(process.execPath, options, { stdio: ["ignore", "pipe", "inherit"] });
 }
 
-test("when the process that uses a runner is killed, all of it goes", async () => {
+test("S11: when the process that uses a runner is killed, all of it goes", async () => {
   const user = startUser();
   assert.ok(user.stdout && user.pid);
   await once(user.stdout, "data");

@@ -35,7 +35,7 @@ resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY, resource.RLIM_
 print(resource.getrlimit(resource.RLIMIT_CORE))
 `;
 
-test("the memory of a crashing job does not reach a core handler of the host", async () => {
+test("S19: the memory of a crashing job does not reach a core handler of the host", async () => {
   assert.match(readFileSync("/proc/sys/kernel/core_pattern", "utf8"), /^\|/);
   const count = cores().length;
   for (const signal of ["SIGSEGV", "SIGABRT", "SIGQUIT"]) {
@@ -50,7 +50,7 @@ test("the memory of a crashing job does not reach a core handler of the host", a
   assert.equal(cores().length, count + 1);
 });
 
-test("a job cannot raise its core limit to be dumped", async () => {
+test("S19: a job cannot raise its core limit to be dumped", async () => {
   const code = `${RAISE}\nimport signal\nos.kill(os.getpid(), signal.SIGSEGV)`;
   const count = cores().length;
   const { outcome, stdout } = await run(runner(), { code });
