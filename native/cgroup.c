@@ -25,7 +25,8 @@ static int empty_group(const char *directory, struct fault *fault) {
   (void)snprintf(path, sizeof path, "%s/cgroup.procs", directory);
   for (int tries = 0; tries < REMOVE_TRIES; tries++) {
     FILE *file = fopen(path, "re");
-    if (file == NULL) return errno == ENOENT || errno == ENODEV ? 0 : fail(fault, "read a cgroup's processes");
+    if (file == NULL && (errno == ENOENT || errno == ENODEV)) return 0;
+    if (file == NULL) return fail(fault, "read a cgroup's processes");
     int pid, seen = 0;
     while (fscanf(file, "%d", &pid) == 1) {
       seen++;
@@ -72,13 +73,18 @@ static int check_peak(const char *group, struct fault *fault) {
   return 0;
 }
 
+/* Without swap: the second file limits memory and swap together. */
+static int limit_memory_v1(const char *directory, uint64_t bytes, struct fault *fault) {
+  if (write_group_number(directory, "memory.limit_in_bytes", bytes, fault) == -1) return -1;
+  return write_group_number(directory, "memory.memsw.limit_in_bytes", bytes, fault);
+}
+
 static int limit_jobs(const struct cgroups *cgroups, unsigned controllers, const char *jobs,
                       struct fault *fault) {
   const uint64_t most = cgroups->memory_bytes;
   if ((controllers & MEMORY) == 0 || most == 0) return 0;
   if (cgroups->version == 2) return write_group_number(jobs, "memory.max", most, fault);
-  if (write_group_number(jobs, "memory.limit_in_bytes", most, fault) == -1) return -1;
-  return write_group_number(jobs, "memory.memsw.limit_in_bytes", most, fault);
+  return limit_memory_v1(jobs, most, fault);
 }
 
 /* The two groups whose leaves are the slots'. */
@@ -153,11 +159,9 @@ static int limit_leaf(const struct cgroups *cgroups, unsigned controllers, const
     if (write_group_number(leaf, "pids.max", limits->processes, fault) == -1) return -1;
     return write_group_file(leaf, "cpu.max", quota, fault);
   }
-  if (controllers & MEMORY) {
-    if (write_group_number(leaf, "memory.limit_in_bytes", limits->memory_bytes, fault) == -1) return -1;
-    if (write_group_number(leaf, "memory.memsw.limit_in_bytes", limits->memory_bytes, fault) == -1) return -1;
-  }
-  if ((controllers & PIDS) && write_group_number(leaf, "pids.max", limits->processes, fault) == -1) return -1;
+  if ((controllers & MEMORY) && limit_memory_v1(leaf, limits->memory_bytes, fault) == -1) return -1;
+  if ((controllers & PIDS) && write_group_number(leaf, "pids.max", limits->processes, fault) == -1)
+    return -1;
   if ((controllers & CPU) == 0) return 0;
   if (write_group_file(leaf, "cpu.cfs_period_us", "100000", fault) == -1) return -1;
   return write_group_number(leaf, "cpu.cfs_quota_us", quota_us, fault);
@@ -211,7 +215,8 @@ static int open_in_hierarchy(const struct cgroups *cgroups, int index, unsigned 
   (void)snprintf(box, sizeof box, "%s/boxes/slot-%u", hierarchy->directory, slot);
   (void)snprintf(job, sizeof job, "%s/jobs/slot-%u", hierarchy->directory, slot);
   const struct leaf_limits of_box = {cgroups->box_memory_bytes, 16, 50};
-  const struct leaf_limits of_job = {cgroups->job_memory_bytes, cgroups->processes, cgroups->cpu_percent};
+  const struct leaf_limits of_job = {cgroups->job_memory_bytes, cgroups->processes,
+                                     cgroups->cpu_percent};
   if (make_group(box, fault) == -1) return -1;
   if (limit_leaf(cgroups, hierarchy->controllers, box, &of_box, fault) == -1) return -1;
   if (remove_group(job, fault) == -1 || make_group(job, fault) == -1) return -1;

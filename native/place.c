@@ -44,7 +44,8 @@ static unsigned controller_bit(const char *name) {
 static unsigned controllers_in(char *list, const char *separators) {
   unsigned found = 0;
   char *rest = NULL;
-  for (char *name = strtok_r(list, separators, &rest); name != NULL; name = strtok_r(NULL, separators, &rest))
+  for (char *name = strtok_r(list, separators, &rest); name != NULL;
+       name = strtok_r(NULL, separators, &rest))
     found |= controller_bit(name);
   return found;
 }
@@ -118,8 +119,8 @@ static int find_parents(struct cgroups *cgroups, struct fault *fault) {
 }
 
 int make_group(const char *directory, struct fault *fault) {
-  if (mkdir(directory, 0755) == -1 && errno != EEXIST) return fail(fault, "make the cgroup %s", directory);
-  return 0;
+  if (mkdir(directory, 0755) == 0 || errno == EEXIST) return 0;
+  return fail(fault, "make the cgroup %s", directory);
 }
 
 int enable_controllers(const char *directory, struct fault *fault) {
@@ -147,14 +148,6 @@ static int move_both(const char *from, const char *to, pid_t companion, struct f
   return write_group_number(to, "cgroup.procs", (uint64_t)getpid(), fault);
 }
 
-static int take_leaf(struct cgroups *cgroups, const char *directory, struct fault *fault) {
-  if (snprintf(cgroups->leaf, sizeof cgroups->leaf, "%s/warden", directory) >= (int)sizeof cgroups->leaf)
-    return FAIL_WITH(fault, ENAMETOOLONG, "name the leaf of the own cgroup");
-  if (make_group(cgroups->leaf, fault) == -1) return -1;
-  if (move_both(directory, cgroups->leaf, cgroups->companion, fault) == -1) return -1;
-  return enable_controllers(directory, fault);
-}
-
 int leave_places(const struct cgroups *cgroups, struct fault *fault) {
   char parent[sizeof cgroups->leaf];
   if (cgroups->leaf[0] == '\0') return 0;
@@ -168,11 +161,24 @@ int leave_places(const struct cgroups *cgroups, struct fault *fault) {
   return 0;
 }
 
+static int take_leaf(struct cgroups *cgroups, const char *directory, struct fault *fault) {
+  int length = snprintf(cgroups->leaf, sizeof cgroups->leaf, "%s/warden", directory);
+  if (length >= (int)sizeof cgroups->leaf)
+    return FAIL_WITH(fault, ENAMETOOLONG, "name the leaf of the own cgroup");
+  if (make_group(cgroups->leaf, fault) == -1) return -1;
+  if (move_both(directory, cgroups->leaf, cgroups->companion, fault) == -1) return -1;
+  if (enable_controllers(directory, fault) == 0) return 0;
+  struct fault later;
+  (void)leave_places(cgroups, &later); /* the first fault is the one to tell */
+  return -1;
+}
+
 static int choose_v2_parent(struct cgroups *cgroups, struct fault *fault) {
   char *directory = cgroups->hierarchies[0].directory, top[256];
   if (find_mount(0, top, sizeof top, fault) == -1) return -1;
   if (enable_controllers(directory, fault) == 0) return 0;
-  if (fault->err == EBUSY && is_alone(directory, cgroups->companion)) return take_leaf(cgroups, directory, fault);
+  if (fault->err == EBUSY && is_alone(directory, cgroups->companion))
+    return take_leaf(cgroups, directory, fault);
   const int first = fault->err;
   while (strlen(directory) > strlen(top)) {
     *strrchr(directory, '/') = '\0';
@@ -180,8 +186,8 @@ static int choose_v2_parent(struct cgroups *cgroups, struct fault *fault) {
   }
   return geteuid() == 0
              ? FAIL_WITH(fault, first, "give a cgroup the controllers memory, pids and cpu")
-             : FAIL_WITH(fault, first, "get a cgroup of one's own (mend: start it with "
-                                       "systemd-run --user --scope -p Delegate=yes)");
+             : FAIL_WITH(fault, first, "get a cgroup of one's own (mend: in a login session, start "
+                                       "it with systemd-run --user --scope -p Delegate=yes)");
 }
 
 int find_places(struct cgroups *cgroups, const char *name, struct fault *fault) {
@@ -199,7 +205,18 @@ int find_places(struct cgroups *cgroups, const char *name, struct fault *fault) 
   return 0;
 }
 
-/* Whether a v2 group can be ours: writable, and nobody else is in it; or it is the top one. */
+static bool has_controllers(const char *directory) {
+  char path[512], list[256] = "";
+  (void)snprintf(path, sizeof path, "%s/cgroup.controllers", directory);
+  FILE *file = fopen(path, "re");
+  if (file == NULL) return false;
+  if (fgets(list, sizeof list, file) == NULL) list[0] = '\0';
+  (void)fclose(file);
+  return controllers_in(list, " \n") == (MEMORY | PIDS | CPU);
+}
+
+/* Whether a v2 group can be ours: writable, with the controllers, and nobody else in it; or it
+ * is the top one. */
 static bool is_usable(pid_t companion) {
   struct cgroups own = {0};
   struct fault ignored;
@@ -208,7 +225,7 @@ static bool is_usable(pid_t companion) {
   const char *directory = own.hierarchies[0].directory;
   if (find_mount(0, top, sizeof top, &ignored) == 0 && strcmp(directory, top) == 0) return true;
   (void)snprintf(path, sizeof path, "%s/cgroup.procs", directory);
-  return access(path, W_OK) == 0 && is_alone(directory, companion);
+  return access(path, W_OK) == 0 && has_controllers(directory) && is_alone(directory, companion);
 }
 
 int take_scope(char **arguments, pid_t companion, struct fault *fault) {
@@ -218,8 +235,8 @@ int take_scope(char **arguments, pid_t companion, struct fault *fault) {
   const char *command[ARGUMENTS_MOST + 16] = {runner};
   const bool is_root = geteuid() == 0;
   int count = 1;
-  if (getenv("SANDRUN_SCOPE") != NULL || access("/run/systemd/system", F_OK) == -1 || is_usable(companion))
-    return 0;
+  if (getenv("SANDRUN_SCOPE") != NULL || access("/run/systemd/system", F_OK) == -1) return 0;
+  if (is_usable(companion)) return 0;
   (void)snprintf(runtime, sizeof runtime, "/run/user/%u", geteuid());
   (void)snprintf(manager, sizeof manager, "%s/systemd/private", is_root ? "/run" : runtime);
   if (access(manager, F_OK) == -1 || access(runner, X_OK) == -1) return 0;
@@ -230,7 +247,8 @@ int take_scope(char **arguments, pid_t companion, struct fault *fault) {
     TRY(setenv("XDG_RUNTIME_DIR", runtime, 0), "name the runtime directory");
     command[count++] = "--user";
   }
-  static const char *const options[] = {"--scope", "--quiet", "--collect", "--property=Delegate=yes", "--", self};
+  static const char *const options[] = {"--scope", "--quiet", "--collect",
+                                        "--property=Delegate=yes", "--", self};
   for (size_t i = 0; i < sizeof options / sizeof options[0]; i++) command[count++] = options[i];
   for (int i = 1; arguments[i] != NULL; i++) {
     if (count >= ARGUMENTS_MOST) return FAIL_WITH(fault, E2BIG, "start in a scope");

@@ -35,10 +35,13 @@ static int check_block_free(struct fault *fault) {
     bool taken = false;
     if (file == NULL) continue;
     while (fgets(line, sizeof line, file) != NULL)
-      if (sscanf(line, "%*[^:]:%llu:%llu", &first, &count) == 2 && first < last && first + count > RESERVED_IDS)
+      if (sscanf(line, "%*[^:]:%llu:%llu", &first, &count) == 2 && first < last &&
+          first + count > RESERVED_IDS)
         taken = true;
     (void)fclose(file);
-    if (taken) return FAIL_WITH(fault, EEXIST, "%s gives away ids that sandrun reserves (from %d)", files[i], RESERVED_IDS);
+    if (taken)
+      return FAIL_WITH(fault, EEXIST, "%s gives away ids that sandrun reserves (from %d)", files[i],
+                       RESERVED_IDS);
   }
   return 0;
 }
@@ -71,8 +74,9 @@ static int own_block(const char *path, unsigned long long *first, unsigned long 
       *count = 0;
   if (file != NULL) (void)fclose(file);
   if (*count >= 1024) return 0;
-  return FAIL_WITH(fault, EPERM, "%s gives this user no ids (mend: usermod --add-subuids 100000-165535 "
-                                 "--add-subgids 100000-165535 NAME)", path);
+  return FAIL_WITH(fault, EPERM,
+                   "%s gives this user no ids (mend: usermod --add-subuids 100000-165535 "
+                   "--add-subgids 100000-165535 NAME)", path);
 }
 
 static int lock_range(struct range *range, const char *directory, struct fault *fault) {
@@ -104,7 +108,8 @@ int take_range(struct range *range, struct fault *fault) {
     if (own_block("/etc/subuid", &first, &count, fault) == -1) return -1;
     if (own_block("/etc/subgid", &first_gid, &gids, fault) == -1) return -1;
     if (first_gid != first || gids != count)
-      return FAIL_WITH(fault, EINVAL, "/etc/subuid and /etc/subgid give this user different ranges");
+      return FAIL_WITH(fault, EINVAL,
+                       "use /etc/subuid and /etc/subgid, which differ for this user");
     /* A user has few ids: ranges of at least 1024 of them (63 slots). */
     range->count = count / 8 >= 1024 ? (unsigned)(count / 8) : 1024;
     ranges = (unsigned)(count / range->count);
@@ -116,7 +121,7 @@ int take_range(struct range *range, struct fault *fault) {
     if (locked == 0) continue;
     range->first = (uid_t)(first + i * range->count);
     range->service_uid = range->privileged ? range->first + SERVICE_ID_OFFSET : geteuid();
-    (void)snprintf(range->name, sizeof range->name, "sandrun-%u-%u", range->privileged ? 0 : geteuid(), i);
+    (void)snprintf(range->name, sizeof range->name, "sandrun-%u-%u", geteuid(), i);
     (void)snprintf(range->directory, sizeof range->directory, "%s/%u", directory, i);
     return 0;
   }

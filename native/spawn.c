@@ -89,7 +89,8 @@ static int write_map(pid_t pid, const char *name, unsigned first, unsigned count
 }
 
 /* Tells the warden who the keeper is before the keeper can speak itself. */
-static int release_keeper(const struct birth *birth, pid_t keeper, int mapped, struct fault *fault) {
+static int release_keeper(const struct birth *birth, pid_t keeper, int mapped,
+                          struct fault *fault) {
   const struct range *range = birth->range;
   unsigned first = range->privileged ? range->first : 1;
   const struct born born = {.keeper = keeper};
@@ -114,8 +115,8 @@ static int bear_keeper(struct birth *birth, struct fault *fault) {
   if (enter_keeper_root(fault) == -1) return -1;
   TRY(pipe2(mapped, O_CLOEXEC), "make a pipe for the keeper");
   birth->mapped = mapped[0];
-  pid_t keeper = clone_with(CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC |
-                            CLONE_NEWUTS | CLONE_PARENT, 0);
+  pid_t keeper = clone_with(CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWNET |
+                            CLONE_NEWIPC | CLONE_NEWUTS | CLONE_PARENT, 0);
   TRY(keeper, "clone the keeper");
   if (keeper == 0) {
     close(mapped[1]);
@@ -192,14 +193,16 @@ pid_t start_keeper(const struct range *range, const struct plan *plan, int binar
   TRY(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), "make the keeper's channel");
   struct birth birth = {.range = range, .plan = plan, .binary = binary, .listener = listener,
                         .channel = ends[1], .mapped = mapped[0]};
-  pid_t builder = clone_with(range->privileged ? CLONE_NEWNS : CLONE_NEWUSER | CLONE_NEWNS, SIGCHLD);
+  const uint64_t own = range->privileged ? 0 : CLONE_NEWUSER;
+  pid_t builder = clone_with(CLONE_NEWNS | own, SIGCHLD);
   if (builder == 0) {
     close(mapped[1]);
     close(ends[0]);
     live_as_builder(&birth);
   }
-  int result = builder == -1 ? fail(fault, "clone the builder (does the host allow user namespaces?)")
-                             : release_builder(builder, &birth, mapped[1], fault);
+  int result = builder == -1
+                   ? fail(fault, "clone the builder (does the host allow user namespaces?)")
+                   : release_builder(builder, &birth, mapped[1], fault);
   close(mapped[0]);
   close(mapped[1]);
   close(ends[1]);

@@ -3,7 +3,7 @@
 # system around them, runs one part and turns the machine off. `run.sh` reads what is printed.
 # shellcheck disable=SC2154 # vm_root and vm_part come from the kernel's command line
 set -u
-export PATH=/run/tools:/usr/sbin:/usr/bin
+export PATH=/usr/sbin:/usr/bin
 unset HOME TERM
 uid=4242
 groups=/sys/fs/cgroup
@@ -29,7 +29,6 @@ mount_all() {
   mount -t tmpfs -o mode=1777 tmpfs /dev/shm
   mount -t tmpfs -o mode=755 tmpfs /run
   mount -t tmpfs -o mode=1777 tmpfs /tmp
-  mkdir -p /run/tools
   echo vm >/proc/sys/kernel/hostname
 }
 
@@ -40,7 +39,7 @@ make_user() {
   printf 'user:100000:65536\n' >>/etc/subgid
   mkdir -m 700 -p /home/user
   chown "$uid:$uid" /home/user
-  cp -p "$vm_root"/.runtime/vm/tree/usr/bin/new[ug]idmap /run/tools/
+  install -m 4755 "$vm_root"/.runtime/vm/tree/usr/bin/new[ug]idmap /usr/bin/
   # A checkout of their own, in a home that nobody else may enter.
   mkdir /home/user/sandrun
   mount --bind "$vm_root" /home/user/sandrun
@@ -49,9 +48,9 @@ make_user() {
 # A piped handler of core files, as systemd and distributions set it; it keeps what reaches it.
 set_core_handler() {
   mkdir -m 777 /run/cores
-  printf '#!/bin/sh\ncat >"/run/cores/$1.part"\nmv "/run/cores/$1.part" "/run/cores/$1"\n' >/run/tools/handle-core
-  chmod 755 /run/tools/handle-core
-  echo '|/run/tools/handle-core %P' >/proc/sys/kernel/core_pattern
+  printf '#!/bin/sh\ncat >"/run/cores/$1.part"\nmv "/run/cores/$1.part" "/run/cores/$1"\n' >/run/handle-core
+  chmod 755 /run/handle-core
+  echo '|/run/handle-core %P' >/proc/sys/kernel/core_pattern
 }
 
 # A group as a login makes it: not the top one, and this shell is in it.
@@ -78,10 +77,22 @@ prepare() {
   make_user
   set_core_handler
   "$vm_root/.runtime/vm/tree/bin/busybox" ip link set lo up
-  cd "$vm_root" || finish 1
 }
 
-prepare
+# Becomes systemd, with no unit but one that comes back here.
+become_systemd() {
+  mkdir -p /run/systemd/system
+  printf '[Unit]\nDefaultDependencies=no\n[Service]\nType=exec\nEnvironment=vm_root=%s vm_part=%s\nExecStart=/bin/bash %s/test/vm/guest.sh\nStandardOutput=tty\nStandardError=tty\nTTYPath=/dev/ttyS0\n' \
+    "$vm_root" "$vm_part" "$vm_root" >/run/systemd/system/vm.service
+  umount "$groups"
+  exec /lib/systemd/systemd --unit=vm.service --show-status=no --log-level=warning --log-target=console
+}
+
+if [ $$ = 1 ]; then
+  prepare
+  [ "$vm_part" != systemd ] || become_systemd
+fi
+cd "$vm_root" || finish 1
 # shellcheck source=test/vm/parts.sh
 . "$vm_root/test/vm/parts.sh"
 case $(type -t "part_$vm_part") in

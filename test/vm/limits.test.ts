@@ -52,7 +52,7 @@ test("files in RAM count as the job's memory", async () => {
 test("memory is never swapped, and a job is killed as one", async () => {
   await run(runner, { code: "" });
   assert.equal(textOf(job, "memory.swap.max"), "0");
-  assert.equal(textOf(service, "memory.swap.max"), "0");
+  assert.equal(textOf(`${service}/service`, "memory.swap.max"), "0");
   assert.equal(textOf(job, "memory.oom.group"), "1");
 });
 
@@ -104,7 +104,7 @@ test("a job over its CPU time ends as cpu_limit", async () => {
 const USE = `
 import time
 held = bytearray(b"x") * (50 << 20)
-end = time.process_time() + 0.5
+end = time.process_time() + 2
 while time.process_time() < end:
     pass
 print(time.process_time() * 1000)

@@ -27,6 +27,7 @@ part_root() {
   mkdir "$groups/alone"
   check 'root alone in a group' hello_in in_group "$groups/alone" ./sandrun
   check 'the own group is as it was' rmdir "$groups/alone"
+  check 'a service of root' served_by ./sandrun
   check 'effects' tests test/vm/*.test.ts
   check 'nothing stays behind after that' nothing_stays
   return "$failures"
@@ -49,16 +50,17 @@ part_user() {
   check 'the own group is as it was' rmdir "$tree-scope"
   check 'a checkout in a home that nobody else may enter' hello_in "${as_user[@]}" /home/user/sandrun/sandrun
   user_refusals
+  check 'a service of an ordinary user' served_by "${as_user[@]}" ./sandrun
   check 'effects' "${as_user[@]}" "$node" --disable-warning=ExperimentalWarning --test test/vm/*.test.ts
   check 'nothing stays behind after that' nothing_stays
   return "$failures"
 }
 
 user_refusals() {
-  mv /run/tools/newuidmap /run/tools/hidden
+  mv /usr/bin/newuidmap /usr/bin/hidden
   check 'without newuidmap the mend is told' \
     told 'apt-get install uidmap' "${as_user[@]}" ./sandrun examples/hello.py
-  mv /run/tools/hidden /run/tools/newuidmap
+  mv /usr/bin/hidden /usr/bin/newuidmap
   mv /etc/subuid /etc/subuid.hidden
   check 'without a range of ids the mend is told' \
     told 'usermod --add-subuids' "${as_user[@]}" ./sandrun examples/hello.py
@@ -76,6 +78,70 @@ told() {
   said=$("$@" 2>&1 >/dev/null </dev/null) || status=$?
   printf '%s\n' "$said"
   [ "$status" = 125 ] && [ "$(grep -c -F -- "$text" <<<"$said")" = 1 ]
+}
+
+# systemd as the first process, which gives scopes to who asks; for root and for an ordinary user.
+part_systemd() {
+  local user_run=("${as_user[@]}" "XDG_RUNTIME_DIR=/run/user/$uid" systemd-run --user --quiet --wait --pipe)
+  check 'systemd is the first process' test "$(</proc/1/comm)" = systemd
+  check 'root gets a scope' found_in 'system.slice/.*scope' ./sandrun
+  check 'nothing stays behind' nothing_stays
+  start_user_manager
+  check 'a user at a terminal of their session gets a scope' \
+    found_in 'user-manager.service/.*scope' "${user_run[@]}" --working-directory="$vm_root" \
+    bash -c './sandrun "$@"; exit' -
+  check 'nothing stays behind' nothing_stays
+  check 'a service with a delegated group answers' served_by_unit
+  check 'nothing stays behind' nothing_stays
+  return "$failures"
+}
+
+# What a login does: a runtime directory and a manager with a delegated group.
+start_user_manager() {
+  install -d -m 755 /run/user
+  install -d -m 700 -o "$uid" -g "$uid" "/run/user/$uid"
+  systemd-run --quiet --unit=user-manager --property=User=user --property=Delegate=yes \
+    --property=Type=notify --setenv="XDG_RUNTIME_DIR=/run/user/$uid" --setenv=HOME=/home/user \
+    /lib/systemd/systemd --user --unit=default.target
+}
+
+# found_in PATTERN COMMAND…: a job works, and its groups lie below a group of that name meanwhile.
+found_in() {
+  local pattern=$1 found
+  shift
+  printf 'import time\nprint("up", flush=True)\ntime.sleep(5)\n' >/tmp/stay.py
+  found=$("$@" /tmp/stay.py </dev/null | {
+    read -r said && printf '%s ' "$said" && find "$groups" -path '*/sandrun-*/jobs/slot-0'
+  })
+  printf '%s\n' "$found"
+  grep -q "^up .*$pattern" <<<"$found"
+}
+
+served_by_unit() {
+  systemd-run --quiet --unit=served --property=Delegate=yes --property=KillMode=mixed \
+    --property=Type=exec --working-directory="$vm_root" ./sandrun serve --behind-proxy --port 8080 || return 1
+  answers systemctl -q is-active served || return 1
+  systemctl stop served
+  # A unit that failed would still be known.
+  ! systemctl -q is-failed served
+}
+
+# served_by COMMAND…: a service that the command starts answers, and ends well when told to.
+served_by() {
+  "$@" serve --behind-proxy --port 8080 &
+  local service=$!
+  answers kill -0 "$service" || return 1
+  kill -TERM "$service"
+  wait "$service"
+}
+
+# answers ALIVE…: the service becomes healthy, as long as that command succeeds, and runs a job.
+answers() {
+  until curl -sf http://127.0.0.1:8080/health; do
+    "$@" || return 1
+    sleep 0.2
+  done
+  [ "$(curl -s -H 'Content-Type: text/plain' --data 'print(6 * 7)' http://127.0.0.1:8080/run)" = 42 ]
 }
 
 # The tests of the sandbox, as root.

@@ -72,7 +72,7 @@ build_initramfs() {
 boot() {
   part=$1
   accelerator=${SANDRUN_VM_ACCELERATOR:-tcg,thread=multi}
-  timeout "${SANDRUN_VM_SECONDS:-900}" qemu-system-x86_64 -accel "$accelerator" -cpu max,pku=off -smp 2 -m 4G \
+  timeout "${SANDRUN_VM_SECONDS:-900}" qemu-system-x86_64 -accel "$accelerator" -cpu Nehalem -smp 2 -m 4G \
     -nodefaults -no-reboot -display none -serial stdio \
     -kernel "$place"/tree/boot/vmlinuz-* -initrd "$place/initramfs.cpio" \
     -append "console=ttyS0 quiet panic=-1 vm_root=$root vm_part=$part" \
