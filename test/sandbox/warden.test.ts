@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, statSync } from "node:fs";
 import { createConnection } from "node:net";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -121,6 +121,23 @@ test("the keeper refuses what is no request, and goes on", async () => {
   const running = await begin(runner, { code: STAY }, "ready");
   assert.equal(await answerTo(warden, encodeRequest(REQUEST)), "the slot has a box");
   assert.deepEqual((await running.stop()).outcome, { kind: "cancelled" });
+  assert.equal(await say(runner, "print(1)"), "1\n");
+  await runner.close();
+});
+
+test("boxes that cannot be built leave no connection behind, and the slot is free again", async () => {
+  const { runner, warden } = await open(1);
+  const holder = createConnection({ path: `${warden.directory}/door/keeper` });
+  holder.write(encodeRequest(REQUEST));
+  await once(holder, "data");
+  const before = readdirSync("/proc/self/fd").length;
+  for (let time = 0; time < 20; time++) {
+    const { outcome } = await run(runner, { code: "print(1)" });
+    assert.deepEqual(outcome, { kind: "sandbox_error", step: "the slot has a box" });
+  }
+  assert.equal(readdirSync("/proc/self/fd").length, before);
+  holder.destroy();
+  await until("the held box ends", () => processesOf(warden).length === 1);
   assert.equal(await say(runner, "print(1)"), "1\n");
   await runner.close();
 });
