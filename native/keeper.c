@@ -58,9 +58,10 @@ static int receive_groups(struct groups *groups, struct fault *fault) {
     return -1;
   }
   struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-  int count = reply.count, wanted = 2 * count + (reply.has_oom ? 2 : 0), fds[DESCRIPTORS_MOST];
-  if (count < 1 || count > HIERARCHIES_MOST || header == NULL || header->cmsg_type != SCM_RIGHTS ||
-      header->cmsg_len != CMSG_LEN((size_t)wanted * sizeof(int)))
+  int count = reply.count, fds[DESCRIPTORS_MOST];
+  if (count < 1 || count > HIERARCHIES_MOST) return FAIL_WITH(fault, EPROTO, "take a slot's groups");
+  int wanted = 2 * count + (reply.has_oom ? 2 : 0);
+  if (header == NULL || header->cmsg_type != SCM_RIGHTS || header->cmsg_len != CMSG_LEN((size_t)wanted * sizeof(int)))
     return FAIL_WITH(fault, EPROTO, "take a slot's groups");
   memcpy(fds, CMSG_DATA(header), (size_t)wanted * sizeof(int));
   *groups = (struct groups){.count = count, .oom_event = reply.has_oom ? fds[2 * count] : -1,

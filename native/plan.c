@@ -11,8 +11,8 @@ static int number(const char *text, uint64_t least, uint64_t most, uint64_t *val
   char *end = NULL;
   errno = 0;
   unsigned long long parsed = strtoull(text, &end, 10);
-  if (errno != 0 || end == text || *end != '\0' || text[0] == '-' || parsed < least || parsed > most)
-    return -1;
+  /* strtoull would take blanks and a sign, and turn " -1" into a huge number. */
+  if (text[0] < '0' || text[0] > '9' || errno != 0 || *end != '\0' || parsed < least || parsed > most) return -1;
   *value = parsed;
   return 0;
 }
@@ -96,6 +96,7 @@ int read_plan(int fd, struct plan *plan, struct fault *fault) {
     if (read_all(fd, text + length, 1) != 1) return FAIL_WITH(fault, EPIPE, "read the plan");
     if (text[length++] != '\n') continue;
     text[length - 1] = '\0';
+    if (strlen(text) != length - 1) return FAIL_WITH(fault, EINVAL, "the plan has a NUL in it");
     if (strcmp(text, "end") == 0) {
       if (plan->slots == 0 || plan->cgroups.processes == 0 || plan->cgroups.cpu_percent == 0 ||
           plan->cgroups.job_memory_bytes == 0 || plan->cgroups.box_memory_bytes == 0)

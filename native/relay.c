@@ -226,11 +226,13 @@ static int wait_for_events(struct state *state, struct pollfd *events) {
   const struct relay *relay = state->relay;
   /* A hand that fails says why before it ends, so its end is looked at only after the pipe's. */
   bool sending = state->out_length > 0;
+  /* STARTED comes before what the program prints, and never into a frame that is half sent. */
+  bool reading = !sending && relay->status == -1;
   /* Until the program starts, the stream is the hand's to read; we only notice its end. */
   short stream = (short)((state->starting ? POLLIN : 0) | (sending ? POLLOUT : 0));
   int fds[AT_COUNT] = {relay->stream, relay->status, relay->status == -1 ? relay->signals : -1, relay->oom_event,
                        state->in_length > 0 ? relay->input : -1,
-                       sending ? -1 : relay->output[0], sending ? -1 : relay->output[1]};
+                       reading ? relay->output[0] : -1, reading ? relay->output[1] : -1};
   for (int i = 0; i < AT_COUNT; i++) events[i] = (struct pollfd){.fd = fds[i], .events = POLLIN};
   events[AT_STREAM].events = stream;
   events[AT_INPUT].events = POLLOUT;
@@ -304,19 +306,24 @@ static bool drain(struct state *state) {
   return true;
 }
 
+/* From the first frame to EXITED; `state` is all zeros but for the relay. */
+static bool relay_with(struct state *state) {
+  while (!state->ended)
+    if (!turn(state)) return false;
+  kill_all(state);
+  if (!drain(state)) return false;
+  struct exited exited = {.status = (uint32_t)state->status, .cause = state->cause,
+                          .wall_ms = state->starting ? (uint64_t)(state->end_ms - state->start_ms) : 0,
+                          .dropped_stdout = state->dropped[0], .dropped_stderr = state->dropped[1]};
+  if (send_frame(state->relay->stream, FRAME_EXITED, &exited, sizeof exited, NULL, 0) == -1) return false;
+  /* The collector must not begin in the middle of a frame. */
+  while (state->frame_done > 0)
+    if (read_some(state, 0) == -1) return false;
+  return true;
+}
+
 bool relay_job(struct relay *relay) {
   static struct state state;
   state.relay = relay;
-  while (!state.ended)
-    if (!turn(&state)) return false;
-  kill_all(&state);
-  if (!drain(&state)) return false;
-  struct exited exited = {.status = (uint32_t)state.status, .cause = state.cause,
-                          .wall_ms = state.starting ? (uint64_t)(state.end_ms - state.start_ms) : 0,
-                          .dropped_stdout = state.dropped[0], .dropped_stderr = state.dropped[1]};
-  if (send_frame(relay->stream, FRAME_EXITED, &exited, sizeof exited, NULL, 0) == -1) return false;
-  /* The collector must not begin in the middle of a frame. */
-  while (state.frame_done > 0)
-    if (read_some(&state, 0) == -1) return false;
-  return true;
+  return relay_with(&state);
 }
