@@ -135,7 +135,7 @@ static pid_t fork_hand(const struct box_setup *setup, const struct pipes *pipes,
     hand_fault_and_exit(status, fault);
   if (limit_resources(fault) == -1 || become_program(setup->filter, fault) == -1)
     hand_fault_and_exit(HAND_STATUS, fault);
-  live_as_hand(setup->outer_namespaces);
+  live_as_hand(setup);
 }
 
 static void run_collector(int stream, const struct filter *filter) {

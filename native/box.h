@@ -56,7 +56,10 @@ enum hand_descriptor {
   HAND_DESCRIPTORS = HAND_STAND_INS + STAND_COUNT,
 };
 /* Takes the job's files from the stream, then becomes the program; never returns. */
-void live_as_hand(const unsigned long long *outer_namespaces) __attribute__((noreturn));
+void live_as_hand(const struct box_setup *setup) __attribute__((noreturn));
+/* Which layers hold for the calling process, a hand: one bit each (enum layer). */
+uint32_t verify_layers(const struct box_setup *setup);
+extern const char *const layer_names[LAYER_COUNT];
 
 /* What PID 1 watches while a job runs. */
 struct relay {

@@ -45,27 +45,48 @@ int keep_box_capabilities(struct fault *fault) {
   return set_capabilities(1u << CAP_KILL | 1u << CAP_SETUID | 1u << CAP_SETGID, fault);
 }
 
-static int limit(__rlimit_resource_t resource, rlim_t most, const char *name,
-                 struct fault *fault) {
-  struct rlimit value = {.rlim_cur = most, .rlim_max = most};
-  TRY(setrlimit(resource, &value), "limit %s", name);
+static const struct {
+  __rlimit_resource_t resource;
+  rlim_t most;
+  const char *name;
+} resources[] = {
+    /* 1 and not 0: with 0 a piped core_pattern still gets the memory of the job. */
+    {RLIMIT_CORE, 1, "core files"},
+    {RLIMIT_NOFILE, OPEN_FILES, "open files"},
+    {RLIMIT_MEMLOCK, 64 * 1024, "locked memory"},
+    {RLIMIT_MSGQUEUE, 64 * 1024, "message queues"},
+    {RLIMIT_RTPRIO, 0, "real-time priority"},
+    {RLIMIT_NICE, 0, "nice"},
+};
+
+int limit_resources(struct fault *fault) {
+  for (size_t i = 0; i < sizeof resources / sizeof resources[0]; i++) {
+    const struct rlimit value = {.rlim_cur = resources[i].most, .rlim_max = resources[i].most};
+    TRY(setrlimit(resources[i].resource, &value), "limit %s", resources[i].name);
+  }
   return 0;
 }
 
-int limit_resources(struct fault *fault) {
-  /* 1 and not 0: with 0 a piped core_pattern still gets the memory of the job. */
-  if (limit(RLIMIT_CORE, 1, "core files", fault) == -1) return -1;
-  if (limit(RLIMIT_NOFILE, OPEN_FILES, "open files", fault) == -1) return -1;
-  if (limit(RLIMIT_MEMLOCK, 64 * 1024, "locked memory", fault) == -1) return -1;
-  if (limit(RLIMIT_MSGQUEUE, 64 * 1024, "message queues", fault) == -1) return -1;
-  if (limit(RLIMIT_RTPRIO, 0, "real-time priority", fault) == -1) return -1;
-  return limit(RLIMIT_NICE, 0, "nice", fault);
+bool resources_are_limited(void) {
+  for (size_t i = 0; i < sizeof resources / sizeof resources[0]; i++) {
+    struct rlimit value;
+    if (getrlimit(resources[i].resource, &value) == -1 || value.rlim_max != resources[i].most ||
+        value.rlim_cur != resources[i].most)
+      return false;
+  }
+  return true;
 }
 
-int become_program(const struct filter *filter, struct fault *fault) {
+/* In this order: without uid 0 no gid can be taken any more. */
+static int take_program_ids(struct fault *fault) {
   TRY(setgroups(0, NULL), "drop supplementary groups");
   TRY(setresgid(PROGRAM_UID, PROGRAM_UID, PROGRAM_UID), "take the program's gid");
   TRY(setresuid(PROGRAM_UID, PROGRAM_UID, PROGRAM_UID), "take the program's uid");
+  return 0;
+}
+
+int become_program(const struct filter *filter, struct fault *fault) {
+  if (take_program_ids(fault) == -1) return -1;
   if (set_capabilities(0, fault) == -1) return -1;
   umask(022);
   return install_filter(filter, fault);

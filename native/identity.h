@@ -2,6 +2,7 @@
 #ifndef SANDRUN_IDENTITY_H
 #define SANDRUN_IDENTITY_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "fault.h"
@@ -20,6 +21,8 @@ int become_namespace_root(struct fault *fault);
 int keep_box_capabilities(struct fault *fault);
 /* Resource limits of every process of a box; inherited, and none can raise them again. */
 int limit_resources(struct fault *fault);
+/* Whether the calling process has each of them. */
+bool resources_are_limited(void);
 /* For the program and the collector, in this order: uid, no capability, seccomp. */
 int become_program(const struct filter *filter, struct fault *fault);
 /* Makes fds[i] descriptor i for all i < count, close-on-exec from `first_private` on, and

@@ -44,6 +44,8 @@ int build_box_root(const struct box_request *request, const struct tree *trees, 
 /* Mounts over everything in ./proc that is not about the box itself; `own` is the box's
  * directory of stand-ins. Opens the ones that are written later. */
 int cover_proc(int *stand_ins, struct fault *fault);
+/* Whether something is mounted over each of them in /proc. */
+bool proc_is_covered(void);
 /* Writes the numbers that belong to the job. */
 int write_stand_ins(const int *stand_ins, uint64_t memory_bytes, unsigned cpus,
                     struct fault *fault);

@@ -56,6 +56,11 @@ static bool is_shown(const char *name) {
   return false;
 }
 
+/* About a process or shown as it is; every other entry must be covered. */
+static bool stays_open(const char *name) {
+  return name[0] == '.' || isdigit((unsigned char)name[0]) || is_shown(name);
+}
+
 static const struct stand_in_file *stand_in_of(const char *name) {
   for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
     if (strcmp(files[i].name, name) == 0) return &files[i];
@@ -110,12 +115,23 @@ int cover_proc(int *stand_ins, struct fault *fault) {
   if (directory == NULL) return fail(fault, "list /proc");
   int result = 0;
   for (struct dirent *entry; result == 0 && (entry = readdir(directory)) != NULL;) {
-    const char *name = entry->d_name;
-    if (name[0] == '.' || isdigit((unsigned char)name[0]) || is_shown(name)) continue;
-    result = cover_entry(name, stand_ins, fault);
+    if (!stays_open(entry->d_name)) result = cover_entry(entry->d_name, stand_ins, fault);
   }
   closedir(directory);
   return result;
+}
+
+bool proc_is_covered(void) {
+  DIR *directory = opendir("/proc");
+  struct stat own, entry_status;
+  if (directory == NULL) return false;
+  bool covered = fstat(dirfd(directory), &own) == 0;
+  for (struct dirent *entry; covered && (entry = readdir(directory)) != NULL;)
+    if (!stays_open(entry->d_name))
+      covered = fstatat(dirfd(directory), entry->d_name, &entry_status, AT_SYMLINK_NOFOLLOW) == 0 &&
+                entry_status.st_dev != own.st_dev;
+  closedir(directory);
+  return covered;
 }
 
 static int write_stand_in(int fd, const char *text, struct fault *fault) {

@@ -1,22 +1,15 @@
 /* The hand: the process that takes a job's files and then becomes its program.
  *
  * When it starts here it already has the program's uid, cgroup, limits and syscall filter. It
- * verifies the layers by looking, not by trusting the set-up, and only then reads job data.
+ * goes on only when every layer holds (verify.c), and only then reads job data.
  *
  * Keeps S15 of SECURITY.md.
  */
 #include <fcntl.h>
-#include <linux/capability.h>
 #include <linux/openat2.h>
-#include <linux/magic.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/statfs.h>
-#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -24,86 +17,10 @@
 
 static char payload[FRAME_MOST + 1];
 
-static const char *const layer_names[LAYER_COUNT] = {
-    "user", "pid", "mount", "network", "ipc", "uts", "cgroup", "time", "root", "tmpfs", "proc", "uid",
-    "capabilities", "no_new_privs", "seccomp", "rlimits", "limits"};
-
 static _Noreturn void refuse(const struct fault *fault) {
   struct hand_message message = {.kind = HAND_FAULT, .fault = *fault};
   (void)write_all(HAND_STATUS, &message, sizeof message);
   _exit(1);
-}
-
-/* Every line of a controller that limits us must end in a job's leaf. */
-static bool in_job_group(void) {
-  char text[4096];
-  int fd = open("/proc/self/cgroup", O_RDONLY | O_CLOEXEC);
-  if (fd == -1) return false;
-  ssize_t length = read(fd, text, sizeof text - 1);
-  close(fd);
-  if (length <= 0) return false;
-  text[length] = '\0';
-  int memory = 0, pids = 0, cpu = 0, unified = 0;
-  for (char *line = strtok(text, "\n"); line != NULL; line = strtok(NULL, "\n")) {
-    if (strstr(line, "/jobs/slot-") == NULL) continue;
-    memory |= strstr(line, ":memory:") != NULL;
-    pids |= strstr(line, ":pids:") != NULL;
-    cpu |= strstr(line, ":cpu:") != NULL || strstr(line, ":cpu,") != NULL;
-    unified |= strncmp(line, "0::", 3) == 0;
-  }
-  return unified || (memory && pids && cpu);
-}
-
-static bool no_capability_left(void) {
-  struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
-  struct __user_cap_data_struct data[2] = {{0}, {0}};
-  if (syscall(SYS_capget, &header, data) == -1) return false;
-  for (int i = 0; i < 2; i++)
-    if (data[i].effective | data[i].permitted | data[i].inheritable) return false;
-  for (int capability = 0; capability <= CAP_SETFCAP; capability++)
-    if (prctl(PR_CAPBSET_READ, capability, 0, 0, 0) != 0) return false;
-  return true;
-}
-
-static bool is_tmpfs(const char *path) {
-  struct statfs status;
-  return statfs(path, &status) == 0 && status.f_type == TMPFS_MAGIC;
-}
-
-static bool is_read_only(const char *path) {
-  struct statvfs status;
-  return statvfs(path, &status) == 0 && (status.f_flag & ST_RDONLY) != 0;
-}
-
-static bool limits_hold(void) {
-  struct rlimit core, files;
-  return getrlimit(RLIMIT_CORE, &core) == 0 && core.rlim_max == 1 &&
-         getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_max == OPEN_FILES;
-}
-
-static uint32_t verify_layers(const unsigned long long *outer) {
-  unsigned long long own[NAMESPACES];
-  struct fault ignored;
-  uint32_t layers = 0;
-  if (read_namespaces(own, &ignored) == 0) {
-    for (int i = 0; i < NAMESPACES; i++)
-      if (own[i] != outer[i]) layers |= 1u << (LAYER_USER + i);
-  }
-  struct stat hidden;
-  bool held[LAYER_COUNT] = {
-      [LAYER_ROOT] = is_read_only("/") && is_read_only("/usr") && is_read_only("/etc"),
-      [LAYER_TMPFS] = is_tmpfs("/work") && is_tmpfs("/tmp") && is_tmpfs("/dev/shm"),
-      [LAYER_PROC] = stat("/proc/1", &hidden) == -1 && errno == ENOENT && getpid() != 1,
-      [LAYER_UID] = getuid() == PROGRAM_UID && geteuid() == PROGRAM_UID && getgid() == PROGRAM_UID,
-      [LAYER_CAPABILITIES] = no_capability_left(),
-      [LAYER_NO_NEW_PRIVS] = prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1,
-      [LAYER_SECCOMP] = prctl(PR_GET_SECCOMP, 0, 0, 0, 0) == 2 && unshare(0) == -1 && errno == EPERM,
-      [LAYER_RLIMITS] = limits_hold(),
-      [LAYER_LIMITS] = in_job_group(),
-  };
-  for (int i = LAYER_ROOT; i < LAYER_COUNT; i++)
-    if (held[i]) layers |= 1u << i;
-  return layers;
 }
 
 static int open_beneath(int directory, const char *path, uint64_t flags, uint64_t mode) {
@@ -212,9 +129,9 @@ static int become_job(uint32_t length, struct fault *fault) {
   return fail(fault, "execute %.40s", arguments[0]);
 }
 
-void live_as_hand(const unsigned long long *outer_namespaces) {
+void live_as_hand(const struct box_setup *setup) {
   struct fault fault = {0};
-  struct hand_message ready = {.kind = HAND_READY, .layers = verify_layers(outer_namespaces)};
+  struct hand_message ready = {.kind = HAND_READY, .layers = verify_layers(setup)};
   for (int i = 0; i < LAYER_COUNT; i++)
     if ((ready.layers & 1u << i) == 0) {
       (void)FAIL_WITH(&fault, EPERM, "the layer %s does not hold", layer_names[i]);
