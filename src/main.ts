@@ -43,6 +43,8 @@ export async function openLocalRunner(options: {
   readonly slots?: number;
   /** What fails is told in the error alone. */
   readonly isQuiet?: boolean;
+  /** Another build of the native part, for tests; no variable or option of ours leads here. */
+  readonly program?: string;
 }): Promise<Runner> {
   const environments = Object.entries(options.environments).map(([name, directory]) =>
     environmentTree(name, directory),
@@ -53,7 +55,7 @@ export async function openLocalRunner(options: {
     memoryBytes: 0,
     trees: treesOf(environments),
   };
-  const warden = await startLocalWarden(plan, options.isQuiet);
+  const warden = await startLocalWarden(plan, options.isQuiet, options.program);
   const runner = new SandboxRunner(warden.handover, {
     cpus: 1,
     environments,

@@ -90,11 +90,16 @@ export interface LocalWarden {
 /**
  * Starts a warden that lives as long as this process.
  * @param isQuiet nothing of it reaches standard error
+ * @param program another build of the native part, for tests
  * @throws Error when it could not set up: why is on standard error, or in the error when quiet.
  */
-export async function startLocalWarden(plan: Plan, isQuiet = false): Promise<LocalWarden> {
+export async function startLocalWarden(
+  plan: Plan,
+  isQuiet = false,
+  program = nativeProgram(),
+): Promise<LocalWarden> {
   const stderr = isQuiet ? "pipe" : "inherit";
-  const child = spawn(nativeProgram(), ["local"], { stdio: ["pipe", "pipe", stderr] });
+  const child = spawn(program, ["local"], { stdio: ["pipe", "pipe", stderr] });
   const exited = once(child, "exit");
   // A program that cannot be started at all shows by its missing handover.
   exited.catch(() => undefined);

@@ -1,8 +1,7 @@
 /** Fifty jobs at once: each gets its own answer, and nothing of them stays. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { openLocalRunner } from "../../src/main.ts";
-import { begin, type Job, type Ran, run } from "../support/boxes.ts";
+import { begin, type Job, openTestRunner, type Ran, run } from "../support/boxes.ts";
 import {
   boxProcessesOf,
   jobProcessesOf,
@@ -49,7 +48,7 @@ function check(ran: Ran, number: number): void {
 
 test("S11: fifty jobs at once end right, more behind them too, and nothing stays on the host", async () => {
   const before = mounts();
-  const runner = await openLocalRunner({ slots: JOBS, environments: {} });
+  const runner = await openTestRunner({ slots: JOBS, environments: {} });
   const warden = ownWarden();
   assert.ok(warden);
   const numbers = Array.from({ length: JOBS }, (_, number) => number);

@@ -15,9 +15,8 @@ import {
   FRAME,
   FrameParser,
 } from "../../src/core/wire.ts";
-import { openLocalRunner } from "../../src/main.ts";
 import { type Plan, planText, startLocalWarden } from "../../src/sandbox/warden.ts";
-import { begin, run, say } from "../support/boxes.ts";
+import { begin, openTestRunner, run, say } from "../support/boxes.ts";
 import {
   childrenOf,
   groupsOf,
@@ -37,7 +36,7 @@ const KEEPER_SETTLES_MS = 3000;
 /** A runner with a warden of its own, and that warden as the host sees it. */
 async function open(slots: number): Promise<{ runner: Runner; warden: WardenOnHost }> {
   const before = ownWardens().map(({ pid }) => pid);
-  const runner = await openLocalRunner({ slots, environments: {} });
+  const runner = await openTestRunner({ slots, environments: {} });
   const warden = ownWardens().find(({ pid }) => !before.includes(pid));
   assert.ok(warden, "the new warden can be seen");
   return { runner, warden };
@@ -64,8 +63,8 @@ test("S11: a closed runner leaves nothing: no process, no mount, no group, no di
 
 test("wardens beside each other share no ids, and the end of one harms no other", async () => {
   const [one, other] = await Promise.all([
-    openLocalRunner({ slots: 2, environments: {} }),
-    openLocalRunner({ slots: 2, environments: {} }),
+    openTestRunner({ slots: 2, environments: {} }),
+    openTestRunner({ slots: 2, environments: {} }),
   ]);
   const ranges = ownWardens().map(({ range }) => range);
   assert.deepEqual([ranges.length, new Set(ranges).size], [2, 2]);
@@ -203,9 +202,8 @@ test("S11: of a warden that was killed no process stays, and the next one sweeps
 });
 
 const USER = `
-import { begin } from ${JSON.stringify(fileURLToPath(new URL("../support/boxes.ts", import.meta.url)))};
-import { openLocalRunner } from ${JSON.stringify(fileURLToPath(new URL("../../src/main.ts", import.meta.url)))};
-const runner = await openLocalRunner({ slots: 1, environments: {} });
+import { begin, openTestRunner } from ${JSON.stringify(fileURLToPath(new URL("../support/boxes.ts", import.meta.url)))};
+const runner = await openTestRunner({ slots: 1, environments: {} });
 await begin(runner, { code: ${JSON.stringify(STAY)} }, "ready");
 console.log("running");
 `;

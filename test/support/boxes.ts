@@ -138,6 +138,15 @@ export async function say(runner: Runner, job: Job | string): Promise<string> {
   return ran.stdout.toString();
 }
 
+/** As `openLocalRunner`, with the build of the native part that SANDRUN_TEST_NATIVE names, if it does. */
+export function openTestRunner(options: {
+  readonly slots: number;
+  readonly environments: Readonly<Record<string, string>>;
+}): Promise<Runner> {
+  const program = process.env["SANDRUN_TEST_NATIVE"];
+  return openLocalRunner(program === undefined ? options : { ...options, program });
+}
+
 /** Opens a runner before the tests of a file and closes it behind them. */
 export function useRunner(
   slots: number,
@@ -145,7 +154,7 @@ export function useRunner(
 ): () => Runner {
   let runner: Runner | undefined;
   before(async () => {
-    runner = await openLocalRunner({ slots, environments: environments() });
+    runner = await openTestRunner({ slots, environments: environments() });
   });
   after(async () => {
     await runner?.close();

@@ -81,7 +81,8 @@ export interface WardenOnHost {
 /** The wardens that a process started. */
 export function ownWardens(parent = process.pid): WardenOnHost[] {
   return childrenOf(parent).flatMap((pid) => {
-    if (procText(pid, "comm") !== "sandrun-native\n") return [];
+    // Another build of it, such as the sanitized one, has a longer name; the kernel keeps 15 bytes.
+    if (!/^sandrun-native-?\n/.test(procText(pid, "comm") ?? "")) return [];
     const lock = descriptorsOf(pid)
       .map((path) => /^(.*)\/range-(\d+)\.lock$/.exec(path))
       .find((found) => found !== null);
