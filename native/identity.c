@@ -12,6 +12,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "breakable.h"
+
 static int set_capabilities(unsigned kept, struct fault *fault) {
   struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
   struct __user_cap_data_struct data[2] = {{.effective = kept, .permitted = kept}, {0}};
@@ -36,12 +38,13 @@ static int empty_bounding_set(struct fault *fault) {
 }
 
 int keep_box_capabilities(struct fault *fault) {
+  if (BROKEN(CAPABILITIES)) return keep_all_capabilities(fault);
   if (empty_bounding_set(fault) == -1) return -1;
   TRY(prctl(PR_SET_SECUREBITS, SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_CAP_AMBIENT_RAISE |
                                    SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED, 0, 0, 0),
       "lock the secure bits");
   TRY(prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0), "clear ambient capabilities");
-  TRY(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "set no_new_privs");
+  if (!BROKEN(NO_NEW_PRIVS)) TRY(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "set no_new_privs");
   return set_capabilities(1u << CAP_KILL | 1u << CAP_SETUID | 1u << CAP_SETGID, fault);
 }
 
@@ -60,7 +63,9 @@ static const struct {
 };
 
 int limit_resources(struct fault *fault) {
+  if (BROKEN(RLIMITS)) return 0;
   for (size_t i = 0; i < sizeof resources / sizeof resources[0]; i++) {
+    if (BROKEN(CORE) && resources[i].resource == RLIMIT_CORE) continue;
     const struct rlimit value = {.rlim_cur = resources[i].most, .rlim_max = resources[i].most};
     TRY(setrlimit(resources[i].resource, &value), "limit %s", resources[i].name);
   }
@@ -79,6 +84,7 @@ bool resources_are_limited(void) {
 
 /* In this order: without uid 0 no gid can be taken any more. */
 static int take_program_ids(struct fault *fault) {
+  if (BROKEN(UID)) return 0;
   TRY(setgroups(0, NULL), "drop supplementary groups");
   TRY(setresgid(PROGRAM_UID, PROGRAM_UID, PROGRAM_UID), "take the program's gid");
   TRY(setresuid(PROGRAM_UID, PROGRAM_UID, PROGRAM_UID), "take the program's uid");
@@ -87,7 +93,7 @@ static int take_program_ids(struct fault *fault) {
 
 int become_program(const struct filter *filter, struct fault *fault) {
   if (take_program_ids(fault) == -1) return -1;
-  if (set_capabilities(0, fault) == -1) return -1;
+  if (!BROKEN(CAPABILITIES) && set_capabilities(0, fault) == -1) return -1;
   umask(022);
   return install_filter(filter, fault);
 }
@@ -102,6 +108,6 @@ int keep_descriptors(const int *fds, int count, int first_private, struct fault 
   }
   for (int i = 0; i < count; i++)
     TRY(dup3(high[i], i, i >= first_private ? O_CLOEXEC : 0), "place descriptor %d", i);
-  TRY((int)syscall(SYS_close_range, (unsigned)count, ~0u, 0), "close other descriptors");
+  if (!BROKEN(DESCRIPTORS)) TRY((int)syscall(SYS_close_range, (unsigned)count, ~0u, 0), "close other descriptors");
   return 0;
 }

@@ -18,12 +18,14 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "breakable.h"
 #include "identity.h"
 
 /* The empty layer is there because a read-only overlay needs two, and is the upper one because
  * statfs asks that one: how full the host's disk is is no business of a job. */
 static int mount_overlay(const char *lower, const char *place, struct fault *fault) {
   char options[128];
+  if (BROKEN(ROOT)) return bind_overlay(lower, place, fault);
   (void)snprintf(options, sizeof options, "lowerdir=/empty:%s", lower);
   TRY(mount("overlay", place, "overlay", MS_RDONLY | MS_NOSUID | MS_NODEV, options),
       "mount an overlay of %s", lower);
@@ -33,6 +35,8 @@ static int mount_overlay(const char *lower, const char *place, struct fault *fau
 static int mount_tmpfs(const char *place, uint64_t bytes, uint64_t inodes, unsigned mode,
                        struct fault *fault) {
   char options[160];
+  if (BROKEN(TMPFS)) return mount_endless_tmpfs(place, mode, fault);
+  if (BROKEN(UID)) mode = 01777;
   (void)snprintf(options, sizeof options, "size=%llu,nr_inodes=%llu,mode=%o,uid=%d,gid=%d",
                  (unsigned long long)bytes, (unsigned long long)inodes, mode, PROGRAM_UID,
                  PROGRAM_UID);
@@ -121,7 +125,9 @@ int build_box_root(const struct box_request *request, const struct tree *trees, 
   if (build_skeleton(fault) == -1) return -1;
   if (mount_system(request, trees, fault) == -1 || mount_trees(request, trees, tree_count, fault) == -1) return -1;
   if (mount_devices(request, fault) == -1) return -1;
-  TRY(mount("proc", "proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, "hidepid=2"), "mount /proc");
+  const char *hidden = "hidepid=2";
+  if (BROKEN(PROC)) hidden = NULL;
+  TRY(mount("proc", "proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, hidden), "mount /proc");
   if (cover_proc(stand_ins, fault) == -1) return -1;
   TRY(chmod(".box", 0700), "close the box's own directory");
   if (mount_tmpfs("work", request->work_bytes, request->work_inodes, 0755, fault) == -1) return -1;

@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "breakable.h"
 #include "mounts.h"
 
 /* Shown as they are: about the process that looks, or the same on every host of a kind. */
@@ -105,7 +106,7 @@ static int cover_entry(const char *name, int *stand_ins, struct fault *fault) {
     }
     cover = own;
   }
-  TRY(mount(cover, place, NULL, MS_BIND | MS_REC, NULL), "cover /%s", place);
+  if (!BROKEN(MASKS)) TRY(mount(cover, place, NULL, MS_BIND | MS_REC, NULL), "cover /%s", place);
   return 0;
 }
 

@@ -27,6 +27,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "breakable.h"
 #include "keeper.h"
 #include "warden.h"
 
@@ -53,7 +54,7 @@ static _Noreturn void exec_keeper(const struct birth *birth) {
   struct fault *fault = &reply.fault;
   char slots[16], ready;
   const char *arguments[2 + TREES_MOST + 1] = {"keeper", slots};
-  char *environment[] = {NULL};
+  char *environment[] = {BREAK_VARIABLE NULL};
   int channel = birth->channel;
   (void)snprintf(slots, sizeof slots, "%u", birth->plan->slots);
   for (int i = 0; i < birth->plan->tree_count; i++)
