@@ -11,7 +11,16 @@ const SECONDS = 60;
 
 function endedOf({ outcome, stdout, stderr, files, finished }: Ran): Ended {
   const { cpuMs, wallMs, memoryPeakBytes: peakBytes } = finished.usage;
-  return { outcome, stdout, stderr, files, isolation: finished.isolation, peakBytes, cpuMs, wallMs };
+  return {
+    outcome,
+    stdout,
+    stderr,
+    files,
+    isolation: finished.isolation,
+    peakBytes,
+    cpuMs,
+    wallMs,
+  };
 }
 
 export async function openBoxes(): Promise<Arena> {

@@ -110,7 +110,10 @@ export function saysOrEnds(job: Job, ...kinds: Outcome["kind"][]): Attack {
 }
 
 /** What must hold on the host after the program; the first that does not is the escape. */
-export function checked(verdict: Verdict, ...checks: readonly (readonly [boolean, string])[]): Verdict {
+export function checked(
+  verdict: Verdict,
+  ...checks: readonly (readonly [boolean, string])[]
+): Verdict {
   const failed = checks.find(([holds]) => !holds);
   return verdict.kind === "contained" && failed !== undefined ? escaped(failed[1]) : verdict;
 }

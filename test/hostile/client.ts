@@ -38,8 +38,7 @@ export function serviceAt(port: number, certificate?: string): ServiceAt {
   const ask: ServiceAt["ask"] = (method, path, { headers = {}, body } = {}) =>
     new Promise((resolve, reject) => {
       const options = { ...host, method, path, headers, agent: false, timeout: ANSWER_MS };
-      const started =
-        ca === undefined ? plainRequest(options) : tlsRequest({ ...options, ca });
+      const started = ca === undefined ? plainRequest(options) : tlsRequest({ ...options, ca });
       started.once("timeout", () => started.destroy(new Error("no answer")));
       started.once("error", reject);
       started.once("response", (response) => {

@@ -108,10 +108,7 @@ export interface Ear {
 }
 
 /** Something that listens: on TCP of loopback (`port`), or at a Unix path or abstract name. */
-export async function withEar<T>(
-  at: number | string,
-  use: (ear: Ear) => Promise<T>,
-): Promise<T> {
+export async function withEar<T>(at: number | string, use: (ear: Ear) => Promise<T>): Promise<T> {
   let heard = 0;
   const server: Server = createServer((socket) => {
     heard += 1;
@@ -126,5 +123,23 @@ export async function withEar<T>(
     return await use({ heard: () => heard, port });
   } finally {
     server.close();
+  }
+}
+
+/** A Python program of the host that prints something when it is ready, and is killed afterwards. */
+export async function withProgram<T>(
+  code: string,
+  argument: string,
+  use: () => Promise<T>,
+): Promise<T> {
+  const words = ["-c", code, argument];
+  const child = spawn("/usr/bin/python3", words, { stdio: ["ignore", "pipe", "ignore"] });
+  const ended = once(child, "exit");
+  try {
+    await once(child.stdout, "data");
+    return await use();
+  } finally {
+    child.kill("SIGKILL");
+    await ended;
   }
 }

@@ -33,7 +33,7 @@ def judge(attempts, fine=()):
             if code in fine: through.append(f"{name}: the kernel answered {errno.errorcode[code]}")
             else: refused.add(getattr(error, "strerror", None) or str(error))
     if through: escaped(", ".join(through))
-    contained(", ".join(sorted(refused)))
+    contained(", ".join(sorted(refused)) or "there is nothing to try")
 def private_mounts():
     "Without a box the host's own mounts must not change: a namespace of our own, or nothing is tried."
     try:
