@@ -153,6 +153,7 @@ int write_stand_ins(const int *stand_ins, uint64_t memory_bytes, unsigned cpus,
                         kib, kib, kib, 0, 0, 0, 0, 0, 0, 0);
   if (write_stand_in(stand_ins[STAND_MEMINFO], text, fault) == -1) return -1;
   length = 0;
+  text[0] = '\0';
   for (unsigned cpu = 0; cpu < cpus && length < (int)sizeof text - 256; cpu++)
     length += snprintf(text + length, sizeof text - (size_t)length,
                        "processor\t: %u\nvendor_id\t: sandrun\nmodel name\t: box\n"

@@ -1,0 +1,208 @@
+/* keeper.c: requests from any peer, answers of the warden, and ends of boxes in any order. No
+ * slot has two boxes, what was asked for is in range, and no descriptor is lost or closed twice. */
+#define _GNU_SOURCE 1
+#include <linux/sched.h>
+#include <sched.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "fuzz.h"
+
+enum { FDS = 4096, FIRST_FD = 100, SIGNALS_FD = 50 };
+
+static struct input input;
+static bool is_open[FDS];
+static int next_fd, next_pid, alive;
+static bool warden_is_honest;
+
+static int new_fd(void) {
+  if (take(&input) == 255 || next_fd == FDS) {
+    errno = EMFILE;
+    return -1;
+  }
+  is_open[next_fd] = true;
+  return next_fd++;
+}
+
+static int maybe_fail(void) {
+  errno = EPERM;
+  return take(&input) == 255 ? -1 : 0;
+}
+
+static int fake_close(int fd) {
+  MUST(fd >= FIRST_FD && fd < FDS && is_open[fd]);
+  is_open[fd] = false;
+  return 0;
+}
+
+static ssize_t fake_read(int fd, void *to, size_t size) {
+  if (fd == SIGNALS_FD) return -1;
+  MUST(is_open[fd]);
+  return (ssize_t)take_bytes(&input, to, take_share(&input, size));
+}
+
+static int fake_pipe(int *ends) {
+  ends[0] = new_fd();
+  if (ends[0] == -1) return -1;
+  ends[1] = new_fd();
+  if (ends[1] != -1) return 0;
+  fake_close(ends[0]);
+  return -1;
+}
+
+static int fake_getsockopt(void *value) {
+  struct ucred peer = {.pid = take(&input) == 255 ? 7 : 0, .uid = take(&input) == 255 ? 1 : 65534};
+  memcpy(value, &peer, sizeof peer);
+  return maybe_fail();
+}
+
+static int fake_clone(void) {
+  if (maybe_fail() == -1) return -1;
+  alive++;
+  return next_pid++;
+}
+
+static ssize_t fake_recvmsg(struct msghdr *message);
+
+#define close(fd) fake_close(fd)
+#define read(fd, to, size) fake_read(fd, to, size)
+#define write(fd, from, size) \
+  (MUST_BE_OPEN(fd), (void)(from), maybe_fail() == -1 ? (ssize_t)-1 : (ssize_t)(size))
+#define MUST_BE_OPEN(fd) ((void)((fd) == 4 || is_open[fd] ? 0 : (abort(), 0)))
+#define open(...) new_fd()
+#define accept4(...) new_fd()
+#define pipe2(ends, flags) fake_pipe(ends)
+#define getsockopt(fd, level, name, value, size) (MUST_BE_OPEN(fd), (void)(size), fake_getsockopt(value))
+#define setsockopt(fd, level, name, value, size) (MUST_BE_OPEN(fd), (void)(value), maybe_fail())
+#define setns(fd, kind) (MUST_BE_OPEN(fd), maybe_fail())
+#define unshare(flags) maybe_fail()
+#define send(fd, from, size, flags) ((void)(from), maybe_fail() == -1 ? (ssize_t)-1 : (ssize_t)(size))
+#define sendmsg(fd, message, flags) (MUST_BE_OPEN(fd), (void)(message), (ssize_t)-1)
+#define recvmsg(fd, message, flags) fake_recvmsg(message)
+#define syscall(number, args, size) ((void)(args), fake_clone())
+#define kill(pid, number) ((void)(pid), 0)
+#define waitpid(pid, status, flags) fake_waitpid()
+static pid_t fake_waitpid(void);
+#include "../frames.c"
+#include "../keeper.c"
+#undef close
+
+static struct keeper keeper;
+
+/* An honest warden gives as many descriptors as it says; another one says anything. */
+static ssize_t fake_recvmsg(struct msghdr *message) {
+  struct groups_reply reply = {0};
+  warden_is_honest = take(&input) < 200;
+  if (warden_is_honest) {
+    reply.count = 1 + (int)(take(&input) % HIERARCHIES_MOST);
+    reply.has_oom = take(&input) % 2;
+    if (take(&input) > 200) reply.fault.err = EPERM;
+  } else {
+    take_bytes(&input, &reply, sizeof reply);
+  }
+  memcpy(message->msg_iov[0].iov_base, &reply, sizeof reply);
+  struct cmsghdr *header = message->msg_control;
+  size_t wanted = warden_is_honest ? (size_t)(2 * reply.count) + (reply.has_oom ? 2 : 0) : take(&input) % 11;
+  if (wanted > 10 || (warden_is_honest && reply.fault.err != 0)) wanted = 0;
+  if (wanted == 0) {
+    message->msg_controllen = 0;
+    return (ssize_t)sizeof reply;
+  }
+  *header = (struct cmsghdr){.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS,
+                             .cmsg_len = CMSG_LEN(wanted * sizeof(int))};
+  message->msg_controllen = CMSG_SPACE(wanted * sizeof(int));
+  for (size_t i = 0; i < wanted; i++) {
+    MUST(next_fd < FDS);
+    is_open[next_fd] = true;
+    memcpy(CMSG_DATA(header) + i * sizeof(int), &next_fd, sizeof(int));
+    next_fd++;
+  }
+  return (ssize_t)sizeof reply;
+}
+
+/* Some box that lives ends. */
+static pid_t fake_waitpid(void) {
+  unsigned choice = take(&input);
+  if (choice % 2 == 0) return 0;
+  for (int i = 0; i < keeper.slot_count; i++)
+    if (keeper.slots[i].box != 0 && (choice >> 1) % 4 == (unsigned)i % 4) return keeper.slots[i].box;
+  return 0;
+}
+
+void live_as_box(const struct box_setup *setup) {
+  (void)setup;
+  abort();
+}
+int compile_filter(struct filter *filter, struct fault *fault) {
+  (void)filter, (void)fault;
+  return 0;
+}
+int compile_own_filter(struct filter *filter, struct fault *fault) {
+  return compile_filter(filter, fault);
+}
+int read_namespaces(unsigned long long *inodes, struct fault *fault) {
+  (void)inodes, (void)fault;
+  return 0;
+}
+enum tree_kind tree_kind_of(const char *name) {
+  (void)name;
+  return TREE_NAMED;
+}
+
+/* Each slot with a box holds its connection, some hold their network; nothing else stays open. */
+static void check_descriptors(void) {
+  int held = 0, open_now = 0;
+  for (int i = 0; i < keeper.slot_count; i++) {
+    const struct slot *slot = &keeper.slots[i];
+    if (slot->box != 0) MUST(is_open[slot->connection]);
+    if (slot->network != -1) MUST(is_open[slot->network]);
+    held += (slot->box != 0) + (slot->network != -1);
+  }
+  for (int fd = FIRST_FD; fd < next_fd; fd++) open_now += is_open[fd];
+  MUST(open_now == held);
+}
+
+static void check_any_request(void) {
+  struct box_request request = {0};
+  struct fault fault = {0};
+  take_bytes(&input, &request, sizeof request);
+  if (check_request(&keeper, &request, &fault) == -1) {
+    MUST(fault.err != 0);
+    return;
+  }
+  MUST(request.slot < 3 && request.environment <= 2 && keeper.slots[request.slot].box == 0);
+  MUST(request.work_bytes >= 1 && request.work_bytes <= 1ull << 34 && request.shm_bytes <= 1ull << 34);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  input = (struct input){data, size};
+  memset(&keeper, 0, sizeof keeper);
+  memset(is_open, 0, sizeof is_open);
+  keeper.slot_count = 3;
+  keeper.tree_count = 2;
+  keeper.signals = SIGNALS_FD;
+  for (int i = 0; i < 3; i++) keeper.slots[i].network = -1;
+  next_fd = FIRST_FD;
+  next_pid = 1000;
+  alive = 0;
+  for (int step = 0; step < 100 && input.size > 0; step++) {
+    unsigned choice = take(&input);
+    warden_is_honest = true;
+    if (choice % 4 == 0) reap_boxes(&keeper);
+    else if (choice % 4 == 1) check_any_request();
+    else accept_box(&keeper);
+    /* A warden that lies is not ours to clean up after: it is trusted, only never to corrupt. */
+    if (!warden_is_honest) return 0;
+    check_descriptors();
+  }
+  return 0;
+}
