@@ -57,6 +57,8 @@ static const struct {
     {RLIMIT_CORE, 1, "core files"},
     {RLIMIT_NOFILE, OPEN_FILES, "open files"},
     {RLIMIT_MEMLOCK, 64 * 1024, "locked memory"},
+    /* Timers and queued signals, of which all boxes together have as many as one user. */
+    {RLIMIT_SIGPENDING, 256, "pending signals"},
     {RLIMIT_MSGQUEUE, 64 * 1024, "message queues"},
     {RLIMIT_RTPRIO, 0, "real-time priority"},
     {RLIMIT_NICE, 0, "nice"},

@@ -110,7 +110,24 @@ static int cover_entry(const char *name, int *stand_ins, struct fault *fault) {
   return 0;
 }
 
+static int write_setting(const char *path, const char *text, struct fault *fault) {
+  int fd = open(path, O_WRONLY | O_CLOEXEC);
+  TRY(fd, "open /%s", path);
+  int failed = write_all(fd, text, strlen(text)) == -1;
+  if (failed) fail(fault, "write /%s", path);
+  close(fd);
+  return failed ? -1 : 0;
+}
+
+/* The kernel has 128 of these instances for one user, and all boxes together count as one: a
+ * single job could take them all. */
+static int limit_watching(struct fault *fault) {
+  if (write_setting("proc/sys/user/max_inotify_instances", "8\n", fault) == -1) return -1;
+  return write_setting("proc/sys/user/max_inotify_watches", "8192\n", fault);
+}
+
 int cover_proc(int *stand_ins, struct fault *fault) {
+  if (limit_watching(fault) == -1) return -1;
   if (make_file(".box/nothing", 0444, "", fault) == -1 || make_settings(fault) == -1) return -1;
   DIR *directory = opendir("proc");
   if (directory == NULL) return fail(fault, "list /proc");

@@ -17,6 +17,7 @@
  * box can reach it. */
 #include <fcntl.h>
 #include <linux/sched.h>
+#include <linux/securebits.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -102,6 +103,16 @@ static int release_keeper(const struct birth *birth, pid_t keeper, int mapped,
   return 0;
 }
 
+/* The kernel counts what boxes have of some things (watchers of files, pending signals, message
+ * queues) for the owner of the keeper's namespace, too. Were that root, one box could leave none
+ * of them to the daemons of the host. */
+static int become_owner(const struct range *range, struct fault *fault) {
+  if (!range->privileged) return 0;
+  TRY(prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, 0, 0, 0), "keep the builder's capabilities");
+  TRY(setresuid((uid_t)-1, range->first + OWNER_ID_OFFSET, (uid_t)-1), "become the owner of boxes");
+  return 0;
+}
+
 static int bear_keeper(struct birth *birth, struct fault *fault) {
   char root[300];
   int mapped[2];
@@ -116,6 +127,7 @@ static int bear_keeper(struct birth *birth, struct fault *fault) {
   if (enter_keeper_root(fault) == -1) return -1;
   TRY(pipe2(mapped, O_CLOEXEC), "make a pipe for the keeper");
   birth->mapped = mapped[0];
+  if (become_owner(birth->range, fault) == -1) return -1;
   pid_t keeper = clone_with(CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWNET |
                             CLONE_NEWIPC | CLONE_NEWUTS | CLONE_PARENT, 0);
   TRY(keeper, "clone the keeper");

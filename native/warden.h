@@ -12,6 +12,7 @@ enum {
   IDS_PER_RANGE = 8192,
   RANGES = 64,
   SERVICE_ID_OFFSET = 8, /* the service's own uid within a range: not mapped in any namespace */
+  OWNER_ID_OFFSET = 9,   /* nor is this one, which owns the keeper's namespace */
   SLOT_ID_OFFSET = 16,
 };
 
