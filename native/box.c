@@ -199,9 +199,10 @@ static int start(const struct box_setup *setup, struct relay *relay, struct faul
 
 void live_as_box(const struct box_setup *setup) {
   struct fault fault = {0};
-  struct relay relay = {0};
+  /* Where it is until the descriptors are put in order; a fault after that must find it, too. */
+  struct relay relay = {.stream = setup->stream};
   if (start(setup, &relay, &fault) == -1) {
-    send_fault(setup->stream, &fault);
+    send_fault(relay.stream, &fault);
     _exit(1);
   }
   if (relay_job(&relay)) run_collector(relay.stream, setup->filter);
