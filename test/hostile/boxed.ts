@@ -23,8 +23,9 @@ function endedOf({ outcome, stdout, stderr, files, finished }: Ran): Ended {
   };
 }
 
-export async function openBoxes(): Promise<Arena> {
-  const runner: Runner = await openLocalRunner({ slots: SLOTS, environments: {} });
+/** @param options another build of the native part, for boxes that lack a layer */
+export async function openBoxes(options: { readonly program?: string } = {}): Promise<Arena> {
+  const runner: Runner = await openLocalRunner({ ...options, slots: SLOTS, environments: {} });
   let service: Promise<RunningService> | undefined;
   return {
     isBox: true,
