@@ -192,7 +192,8 @@ static void accept_box(struct keeper *keeper) {
   if (connection == -1) return; /* the peer is gone again */
   int result = check_peer(connection, &fault);
   if (result == 0 && (receive_timeout(connection, 2) == -1 ||
-                      read_all(connection, &request, sizeof request) != 1 ||
+                      /* One call: the time is for all of it, not for each byte that drips in. */
+                      recv(connection, &request, sizeof request, MSG_WAITALL) != sizeof request ||
                       receive_timeout(connection, 0) == -1))
     result = FAIL_WITH(&fault, EPROTO, "read the request");
   if (result == 0) result = check_request(keeper, &request, &fault);

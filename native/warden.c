@@ -191,11 +191,15 @@ static void begin_stop(struct warden *warden) {
   if (warden->node > 0) (void)kill(warden->node, SIGTERM);
 }
 
+static void close_channel(struct warden *warden) {
+  if (warden->channel != -1) close(warden->channel);
+  warden->channel = -1;
+}
+
 /* -1 = go on, else the status to end with. */
 static int keeper_ended(struct warden *warden) {
   struct fault fault = {0};
-  close(warden->channel);
-  warden->channel = -1;
+  close_channel(warden);
   warden->keeper = -1;
   if (warden->stopping) return -1;
   if (now_ms() - warden->keeper_started_ms < TOO_SOON_MS) {
@@ -242,7 +246,8 @@ static int watch_over(struct warden *warden) {
     int64_t left = warden->stopping ? warden->stop_by_ms - now_ms() : -1;
     if (warden->stopping && (left <= 0 || (warden->serving && warden->node == -1))) return 0;
     if (poll(events, 3, (int)left) == -1 && errno != EINTR) return FAILED;
-    if (events[1].revents & POLLIN) (void)answer_keeper(warden);
+    /* A dying keeper waits for its boxes; polled on, its closed end would keep us busy. */
+    if (events[1].revents != 0 && !answer_keeper(warden)) close_channel(warden);
     if (events[0].revents != 0) {
       int status = take_signals(warden);
       if (status != -1) return status;
