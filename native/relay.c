@@ -197,8 +197,8 @@ static bool take_frame(struct state *state) {
       if (header.length != 4) return protocol_fault(state, "read a signal");
       memcpy(&number, payload, 4);
       if (number < 1 || number > 64) return protocol_fault(state, "read a signal");
-      /* It may be dead already; waiting for it will tell. */
-      (void)kill(state->relay->program, (int)number);
+      /* It may be dead already; waiting for it will tell. Once waited for, its number is another's. */
+      if (!state->ended) (void)kill(state->relay->program, (int)number);
       return true;
     case FRAME_KILL:
       end_job(state, END_KILLED);
