@@ -1,7 +1,9 @@
 /** Every case, in the order in which the table shows them, and how they may share a machine. */
 import type { Case } from "./case.ts";
+import { AFTERWARDS } from "./cases/afterwards.ts";
 import { COUNTS } from "./cases/counts.ts";
 import { FILES } from "./cases/files.ts";
+import { JOBS } from "./cases/jobs.ts";
 import { KERNEL } from "./cases/kernel.ts";
 import { MEMORY } from "./cases/memory.ts";
 import { MOUNTS } from "./cases/mounts.ts";
@@ -23,6 +25,8 @@ export const IN_BOXES: readonly Case[] = [
   ...SWITCHES,
   ...MEMORY,
   ...COUNTS,
+  ...JOBS,
+  ...AFTERWARDS,
 ];
 
 /** They share one service, which counts what a caller does: one after the other. */

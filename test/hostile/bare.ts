@@ -27,6 +27,9 @@ import { naiveService, type RunningService } from "./services.ts";
 const MARK = "HOSTILE_BARE";
 const COLLECTED_BYTES = 1 << 20;
 const COLLECTED_FILES = 2000;
+const OUTPUT_ENDS_MS = 4000;
+
+type Printed = Readonly<Record<"stdout" | "stderr", Buffer[]>>;
 
 const COMMANDS: Readonly<Record<string, readonly string[]>> = {
   python3: ["/usr/bin/python3", "main.py"],
@@ -100,61 +103,66 @@ function sweep(place: Place): void {
   rmSync(place.directory, { recursive: true, force: true });
 }
 
-function streamsOf(child: ChildProcess, onText: (text: string) => void) {
+/** What it prints, and where `mark` is told once. */
+function streamsOf(child: ChildProcess, mark: string, onMark: (text: string) => void) {
   const printed: Record<"stdout" | "stderr", Buffer[]> = { stdout: [], stderr: [] };
   for (const stream of ["stdout", "stderr"] as const) {
     child[stream]?.on("data", (chunk: Buffer) => {
       printed[stream].push(chunk);
-      onText(printed[stream].map(String).join(""));
+      if (mark !== "" && chunk.includes(mark)) onMark(Buffer.concat(printed[stream]).toString());
     });
   }
   return printed;
 }
 
-function launch(place: Place, job: Job, onText: (text: string) => void) {
-  const child = spawnIn(place, job);
-  const begunMs = performance.now();
-  child.stdin?.on("error", () => undefined).end(job.stdin ?? "");
-  const timer = setTimeout(() => child.kill("SIGKILL"), (job.timeoutSeconds ?? 60) * 1000);
-  const printed = streamsOf(child, onText);
-  const ended = new Promise<Ended>((resolve, reject) => {
+/** The end of its output, which its children may keep open, but not for ever. */
+function endOf(child: ChildProcess): Promise<Outcome> {
+  return new Promise((resolve, reject) => {
     child.once("error", reject);
-    child.once("close", (status, signal) => {
-      clearTimeout(timer);
-      const wallMs = performance.now() - begunMs;
-      collect(place.directory)
-        .then((files) => ({
-          outcome: outcomeOf(status, signal),
-          stdout: Buffer.concat(printed.stdout),
-          stderr: Buffer.concat(printed.stderr),
-          files,
-          isolation: [],
-          peakBytes: Number.MAX_SAFE_INTEGER,
-          cpuMs: Number.MAX_SAFE_INTEGER,
-          wallMs,
-        }))
-        .then(resolve, reject);
+    child.once("close", (status, signal) => resolve(outcomeOf(status, signal)));
+    child.once("exit", (status, signal) => {
+      setTimeout(() => resolve(outcomeOf(status, signal)), OUTPUT_ENDS_MS).unref();
     });
   });
-  return { child, ended };
+}
+
+async function follow(child: ChildProcess, place: Place, job: Job, printed: Printed) {
+  const begunMs = performance.now();
+  const timer = setTimeout(() => child.kill("SIGKILL"), (job.timeoutSeconds ?? 60) * 1000);
+  const outcome = await endOf(child).finally(() => clearTimeout(timer));
+  const ended: Ended = {
+    outcome,
+    stdout: Buffer.concat(printed.stdout),
+    stderr: Buffer.concat(printed.stderr),
+    files: await collect(place.directory),
+    isolation: [],
+    peakBytes: Number.MAX_SAFE_INTEGER,
+    cpuMs: Number.MAX_SAFE_INTEGER,
+    wallMs: performance.now() - begunMs,
+  };
+  return ended;
+}
+
+function launch(place: Place, job: Job, mark: string, onMark: (text: string) => void) {
+  const child = spawnIn(place, job);
+  child.stdin?.on("error", () => undefined).end(job.stdin ?? "");
+  return { child, ended: follow(child, place, job, streamsOf(child, mark, onMark)) };
 }
 
 export function openBare(): Promise<Arena> {
   const places: Place[] = [];
   let service: Promise<RunningService> | undefined;
-  const start = async (job: Job, onText: (text: string) => void) => {
+  const start = async (job: Job, mark: string, onMark: (text: string) => void) => {
     const place = await prepare(job);
     places.push(place);
-    return { place, ...launch(place, job, onText) };
+    return launch(place, job, mark, onMark);
   };
   return Promise.resolve({
     isBox: false,
-    run: async (job) => (await start(job, () => undefined)).ended,
+    run: async (job) => (await start(job, "", () => undefined)).ended,
     begin: async (job, mark) => {
       const ready = Promise.withResolvers<string>();
-      const { child, ended } = await start(job, (text) => {
-        if (text.includes(mark)) ready.resolve(text);
-      });
+      const { child, ended } = await start(job, mark, ready.resolve);
       const tooEarly = ended.then(({ stdout, stderr }) => {
         throw new Error(`ended too early: ${stdout} ${stderr}`);
       });

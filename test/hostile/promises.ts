@@ -105,6 +105,21 @@ export const PROMISES = [
     sentence: "How a job ended is told as it was.",
     layers: ["relay", "limits"],
   },
+  {
+    id: "S17",
+    sentence: "What identifies or counts the host is hidden.",
+    layers: ["proc", "time", "uts", "mount", "root"],
+  },
+  {
+    id: "S18",
+    sentence: "The service's log says nothing of what a job is, or of whom it is.",
+    layers: ["http"],
+  },
+  {
+    id: "S19",
+    sentence: "No memory of a job reaches a core file or a core handler.",
+    layers: ["rlimits", "seccomp"],
+  },
 ] as const satisfies readonly Promised[];
 
 export type PromiseId = (typeof PROMISES)[number]["id"];

@@ -259,10 +259,10 @@ for _ in range((30 << 20) // 4093): os.write(1, data)`),
     promise: "S9",
     tries: "prints for ever and ends for nobody, while another job wants to run",
     attack: async (arena) => {
-      const code = `const stop = Date.now() + (process.env.HOSTILE_BARE ? 700 : 600000);
-const flood = () => { while (Date.now() < stop) require("node:fs").writeSync(1, "y".repeat(65536)); };
+      const code = `const flood = () => { for (let n = 0; ; n++) require("node:fs").writeSync(1, (n > 300 ? "z" : "y").repeat(65536)); };
 try { flood(); } catch { flood(); }`;
-      const flood = await arena.begin(node(code), "y");
+      // In a box the 20th megabyte is never seen.
+      const flood = await arena.begin(node(code), arena.isBox ? "y" : "z");
       const next = await arena.run(python("contained('the other job ran beside it')"));
       const last = await flood.stop();
       const within = last.stdout.length <= TRANSFER_LIMITS.printedBytes + MIB;

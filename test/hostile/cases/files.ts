@@ -222,7 +222,7 @@ contained("no secret in any environment")`),
   },
   {
     id: "files/identity",
-    promise: "S1",
+    promise: "S17",
     tries: "tells which host it runs on by names and numbers that the host has for good",
     attack: says(
       python(`

@@ -196,8 +196,6 @@ holds("in attributes")`),
   {
     id: "memory/locks",
     promise: "S5",
-    unsafe:
-      "without a box nothing frees what it takes before it ends, and it takes as much as it can",
     tries: "takes the kernel's memory in locks of single bytes, which no group counts",
     attack: takes(
       `

@@ -133,7 +133,7 @@ contained("nothing of the host's disks")`),
   },
   {
     id: "proc/sysfs",
-    promise: "S1",
+    promise: "S17",
     tries: "reads hardware, devices and control groups in /sys",
     attack: says(
       python(`
