@@ -23,7 +23,7 @@ contained("nothing there but " + ", ".join(sorted(set(places))))`;
 const CRASH = `
 import resource, struct
 soft, most = resource.getrlimit(resource.RLIMIT_CORE)
-if BARE and most not in (-1, *range(1 << 20, 1 << 62)): contained("not supported: this host allows no core files")
+if BARE and 0 <= most < 1 << 20: contained("not supported: this host allows no core files")
 for wanted in ((most, most), (-1, -1), (1 << 40, 1 << 40)):
     try: resource.setrlimit(resource.RLIMIT_CORE, wanted)
     except (OSError, ValueError): continue
@@ -38,7 +38,7 @@ contained("the crash left nothing")`;
 
 const COUNT_SOCKETS = `
 def others(name): return len(list(open("/proc/self/net/" + name))[1:]) or None
-judge([(name, lambda name=name: others(name)) for name in ("unix", "netlink", "packet", "raw", "tcp", "udp")])`;
+judge([(name, lambda name=name: others(name)) for name in ("unix", "packet", "raw", "tcp", "udp")])`;
 
 export const TRACES: readonly Case[] = [
   {
