@@ -2,9 +2,12 @@
  *
  * One loop, one frame in flight. The stream is written without blocking and the pipes are read
  * only while nothing waits to be sent, so a slow peer stops the program at its pipe, as any slow
- * reader would, but never the deadline; nor does half a frame. Printed bytes past the limit are read, counted and
- * dropped: the program goes on. Input is taken in only as fast as the program reads it: the
- * peer sends what STDIN_CREDIT granted, so a command to end the job never waits behind it.
+ * reader would, but never the deadline; nor does half a frame. Printed bytes past the limit are
+ * read, counted and dropped: the program goes on. Our time and the peer's is on nobody's bill, so
+ * after a dropped or small piece the pipes are left alone for a moment: bytes printed one by one
+ * become a thousand frames a second and not a hundred thousand. Input is taken in only as fast as
+ * the program reads it: the peer sends what STDIN_CREDIT granted, so a command to end the job
+ * never waits behind it.
  *
  * The first cause that ends a job wins: its own end, the deadline, a KILL, or running out of
  * memory. Whatever it was, everything in the PID namespace is killed and waited for and the pipes
@@ -12,6 +15,7 @@
  *
  * Keeps S9, S11 and S16 of SECURITY.md.
  */
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -22,7 +26,7 @@
 
 #include "box.h"
 
-enum { OOM_LOOK_MS = 5, OOM_LOOKS = 200 };
+enum { OOM_LOOK_MS = 5, OOM_LOOKS = 200, SMALL_PIECE = 4096, REST_MS = 2, DROPS_AT_ONCE = 16 };
 
 struct state {
   struct relay *relay;
@@ -31,6 +35,7 @@ struct state {
   int status;
   int64_t start_ms, end_ms, deadline_ms; /* deadline 0 = none yet */
   uint64_t printed, printed_most, dropped[2];
+  int64_t rest_until_ms; /* the pipes are not read before */
   size_t out_length, out_done;
   size_t in_length, in_done;
   unsigned oom_looks;  /* how many more times the counter is read after an event */
@@ -81,7 +86,11 @@ static int take_printed(struct state *state, uint32_t index) {
   uint64_t room = state->printed_most - state->printed;
   uint64_t kept = (uint64_t)got < room ? (uint64_t)got : room;
   state->printed += kept;
+  /* A larger pipe lets the program print on while we rest; where it is refused, it waits. */
+  if (kept < (uint64_t)got && state->dropped[index] == 0)
+    (void)fcntl(state->relay->output[index], F_SETPIPE_SZ, CHUNK_MOST * DROPS_AT_ONCE);
   state->dropped[index] += (uint64_t)got - kept;
+  if (kept < SMALL_PIECE) state->rest_until_ms = now_ms() + REST_MS;
   if (kept == 0) return 1;
   struct frame_header header = {.type = FRAME_PRINTED, .length = (uint32_t)(4 + kept)};
   uint32_t stream = index + 1;
@@ -89,6 +98,13 @@ static int take_printed(struct state *state, uint32_t index) {
   memcpy(state->out + sizeof header, &stream, 4);
   state->out_length = sizeof header + 4 + kept;
   return 1;
+}
+
+/* Sends one piece from a pipe or, when no more may be sent, empties it. False: the peer is gone. */
+static bool take_pieces(struct state *state, uint32_t index) {
+  for (int i = 0; i < DROPS_AT_ONCE && take_printed(state, index) == 1; i++)
+    if (state->out_length > 0) return flush_out(state, MSG_DONTWAIT);
+  return true;
 }
 
 /* What the hand says on the status pipe; its end means that the program was executed, or that
@@ -227,7 +243,8 @@ static int wait_for_events(struct state *state, struct pollfd *events) {
   /* A hand that fails says why before it ends, so its end is looked at only after the pipe's. */
   bool sending = state->out_length > 0;
   /* STARTED comes before what the program prints, and never into a frame that is half sent. */
-  bool reading = !sending && relay->status == -1;
+  const int64_t now = now_ms(), rest = state->rest_until_ms - now;
+  bool reading = !sending && rest <= 0 && relay->status == -1;
   /* Until the program starts, the stream is the hand's to read; we only notice its end. */
   short stream = (short)((state->starting ? POLLIN : 0) | (sending ? POLLOUT : 0));
   int fds[AT_COUNT] = {relay->stream, relay->status, relay->status == -1 ? relay->signals : -1, relay->oom_event,
@@ -236,8 +253,9 @@ static int wait_for_events(struct state *state, struct pollfd *events) {
   for (int i = 0; i < AT_COUNT; i++) events[i] = (struct pollfd){.fd = fds[i], .events = POLLIN};
   events[AT_STREAM].events = stream;
   events[AT_INPUT].events = POLLOUT;
-  int64_t left = state->deadline_ms == 0 ? 1000000 : state->deadline_ms - now_ms();
+  int64_t left = state->deadline_ms == 0 ? 1000000 : state->deadline_ms - now;
   if (left < 0) left = 0;
+  if (rest > 0 && left > rest) left = rest;
   if (state->oom_looks > 0 && left > OOM_LOOK_MS) left = OOM_LOOK_MS;
   return poll(events, AT_COUNT, left > 1000000 ? 1000000 : (int)left);
 }
@@ -275,9 +293,7 @@ static bool turn(struct state *state) {
   if (events[AT_INPUT].revents != 0) feed_program(state);
   if (state->credit_due > 0 && state->out_length == 0) queue_credit(state);
   for (uint32_t i = 0; i < 2; i++)
-    if (events[AT_OUT + i].revents != 0 && state->out_length == 0 && take_printed(state, i) == 1 &&
-        !flush_out(state, MSG_DONTWAIT))
-      return false;
+    if (events[AT_OUT + i].revents != 0 && state->out_length == 0 && !take_pieces(state, i)) return false;
   if (state->deadline_ms != 0 && now_ms() >= state->deadline_ms) end_job(state, END_WALL);
   return true;
 }
