@@ -12,6 +12,7 @@ import { PRIVILEGES } from "./cases/privileges.ts";
 import { PROC } from "./cases/proc.ts";
 import { PROCESSES } from "./cases/processes.ts";
 import { SWITCHES } from "./cases/switches.ts";
+import { TRACES } from "./cases/traces.ts";
 
 /** Each has boxes of its own: several run at once. */
 export const IN_BOXES: readonly Case[] = [
@@ -25,6 +26,7 @@ export const IN_BOXES: readonly Case[] = [
   ...SWITCHES,
   ...MEMORY,
   ...COUNTS,
+  ...TRACES,
   ...JOBS,
   ...AFTERWARDS,
 ];

@@ -1,7 +1,9 @@
 /** Two jobs at once that try to find, watch, block or touch each other. */
+
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Arena, type Case, contained, escaped, type Verdict, verdictOf } from "../case.ts";
-import { nonce, pidsWith } from "../host.ts";
+import type { Outcome } from "../../../src/core/job.ts";
+import { type Case, contained, escaped, verdictOf } from "../case.ts";
+import { nonce } from "../host.ts";
 import { python } from "../programs.ts";
 
 /** Says that it is ready, then waits to be asked (by its input's end it would not learn of). */
@@ -34,21 +36,28 @@ function watched(watch: string, deed: string): Case["attack"] {
 ready()
 import time
 while True:
-    seen = look()
-    if seen: os.write(1, b"\\n"), escaped(seen)
+    found = look()
+    if found: os.write(1, b"\\n"), escaped(found)
     time.sleep(0.005)`;
-    const one = await arena.begin(python(code), "ready");
-    await arena.run(python(`${deed}\ncontained("done")`));
-    await Promise.race([one.ended, sleep(arena.isBox ? SEEN_MS.box : SEEN_MS.bare, undefined, { ref: false })]);
-    const { stdout } = await one.stop();
-    const [, seen] = /^ESCAPED: (.+)$/m.exec(stdout.toString()) ?? [];
-    return seen === undefined ? contained("nothing was seen") : escaped(seen);
+    const args = [nonce()];
+    const one = await arena.begin(python(code, { args }), "ready");
+    await arena.run(python(`${deed}\ncontained("done")`, { args }));
+    await Promise.race([
+      one.ended,
+      sleep(arena.isBox ? SEEN_MS.box : SEEN_MS.bare, undefined, { ref: false }),
+    ]);
+    const last = await one.stop();
+    const [, seen] = /^ESCAPED: (.+)$/m.exec(last.stdout.toString()) ?? [];
+    if (seen !== undefined) return escaped(seen);
+    // One that died by itself has watched nothing.
+    return wasStopped(last.outcome) ? contained("nothing was seen") : verdictOf(last);
   };
 }
 
-function lastLine(ended: Awaited<ReturnType<Arena["run"]>>): Verdict {
-  const line = ended.stdout.toString().trimEnd().split("\n").at(-1) ?? "";
-  return verdictOf({ ...ended, stdout: Buffer.from(line) });
+function wasStopped(outcome: Outcome): boolean {
+  return (
+    outcome.kind === "cancelled" || (outcome.kind === "signalled" && outcome.signal === "SIGKILL")
+  );
 }
 
 const USE_EVERYTHING = `
@@ -284,28 +293,19 @@ judge([(f"{path} {mode}", lambda path=path, mode=mode: held(path, mode)) for pat
     promise: "S10",
     asRoot: true,
     tries: "changes the priority of all processes of its user, among them another job's",
-    attack: async (arena) => {
-      const first = `${READY}
-ready()
-import time
-for _ in range(20):
-    time.sleep(0.05)
-    if os.getpriority(os.PRIO_PROCESS, 0) != 0: os.write(1, b"\\n"); escaped("its priority was changed")
-os.write(1, b"\\n")
-contained("its priority is as it was")`;
-      const second = `
-pid = os.fork()
-if BARE and pid == 0: os.setresuid(0, 0, 0)
-os.setpriority(os.PRIO_PROCESS if BARE else os.PRIO_USER, int(sys.argv[1]) if BARE else 0, 7)
-if pid == 0: os._exit(0)
-contained("done")`;
-      // As root all of the host would get it; there one process is enough.
-      const mark = nonce();
-      const one = await arena.begin(python(first, { args: [mark] }), "ready");
-      const target = pidsWith("cmdline", mark)[0];
-      await arena.run(python(second, { args: [`${target}`] }));
-      return lastLine(await one.ended);
-    },
+    // As root all of the host would get it: without a box it is that one process.
+    attack: watched(
+      `
+def look(): return "its priority was changed" if os.getpriority(os.PRIO_PROCESS, 0) != 0 else None`,
+      `
+def change():
+    if not BARE: return os.setpriority(os.PRIO_USER, 0, 7)
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try: words = open(f"/proc/{pid}/cmdline", "rb").read()
+        except OSError: continue
+        if sys.argv[1].encode() in words and int(pid) != os.getpid(): os.setpriority(os.PRIO_PROCESS, int(pid), 7)
+change()`,
+    ),
   },
   {
     id: "jobs/exhaust",
