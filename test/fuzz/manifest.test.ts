@@ -59,7 +59,12 @@ const near = fc.oneof(
   fc.jsonValue({ maxDepth: 3 }),
 );
 /** Objects whose fields have our names and others, by way of text, as real ones come. */
-const fields = fc.array(fc.tuple(name, near), { maxLength: 6 }).map((pairs): unknown => {
+const field = fc.oneof(
+  fc.tuple(name, near),
+  fc.tuple(fc.constantFrom("args", "outputs"), fc.array(text, { maxLength: 3 })),
+  fc.tuple(fc.constant("env"), fc.dictionary(fc.constantFrom("A", "_", "__proto__"), text)),
+);
+const fields = fc.array(field, { maxLength: 5 }).map((pairs): unknown => {
   const members = pairs.map(([key, value]) => `${JSON.stringify(key)}:${JSON.stringify(value)}`);
   return JSON.parse(`{${members.join(",")}}`);
 });
@@ -180,9 +185,8 @@ test("S12: any path is refused or has one meaning that is below the top", () => 
       if (file !== undefined) assert.deepEqual([checkPath(file), directory], [file, file]);
       for (const part of (file ?? directory ?? "x").split("/")) {
         assert.ok(part !== "" && part !== "." && part !== "..");
-        assert.ok(
-          Buffer.byteLength(part) <= 255 && part.isWellFormed() && !/[\0-\x1f\x7f\\]/.test(part),
-        );
+        assert.ok(Buffer.byteLength(part) <= 255 && part.isWellFormed());
+        assert.ok([...part].every((one) => one >= " " && one !== "\x7f" && one !== "\\"));
       }
       assert.match(showPath(raw), /^[^\p{Cc}\p{Cs}\u202a-\u202e]*$/u);
     }),

@@ -96,13 +96,13 @@ const GOOD =
   "keeper /run/k\nslots 4\ncgroup 2\nmemory /m\npids /p\ncpu /c\ncpuacct /a\nfd listen 3\ntree root\nend\n";
 
 test("any handover is refused by what it lacks, or its numbers are usable", () => {
-  const lines = fc.shuffledSubarray(GOOD.trim().split("\n"), { minLength: 5 });
+  const lines = fc.shuffledSubarray(GOOD.trim().split("\n"), { minLength: 7 });
   const noise = fc.oneof(
     fc.string({ maxLength: 20 }),
     fc
       .tuple(
         fc.constantFrom("slots", "cgroup", "fd", "fd x", "tree", "keeper"),
-        fc.string({ maxLength: 8 }),
+        fc.oneof(fc.string({ maxLength: 8 }), fc.nat(5000).map(String)),
       )
       .map(([name, value]) => `${name} ${value}`),
   );
