@@ -45,12 +45,14 @@ make_user() {
   mount --bind "$vm_root" /home/user/sandrun
 }
 
-# A piped handler of core files, as systemd and distributions set it; it keeps what reaches it.
+# A piped handler of core files, as systemd and distributions set it; it keeps what reaches it
+# under the name of the process and of its program.
 set_core_handler() {
   mkdir -m 777 /run/cores
-  printf '#!/bin/sh\ncat >"/run/cores/$1.part"\nmv "/run/cores/$1.part" "/run/cores/$1"\n' >/run/handle-core
+  printf '%s\n' '#!/bin/sh' 'cat >"/run/cores/$1.part"' 'mv "/run/cores/$1.part" "/run/cores/$1"' \
+    >/run/handle-core
   chmod 755 /run/handle-core
-  echo '|/run/handle-core %P' >/proc/sys/kernel/core_pattern
+  echo '|/run/handle-core %P%E' >/proc/sys/kernel/core_pattern
 }
 
 # A group as a login makes it: not the top one, and this shell is in it.

@@ -3,16 +3,23 @@
 
 failures=0
 
-# check SENTENCE COMMAND…: the sentence is true when the command succeeds.
+# check SENTENCE COMMAND…: the sentence is true when the command succeeds. Under emulation Node
+# itself crashes now and then (a check in V8's registry of code pages), before Sandrun is asked
+# anything; only when that was seen by the core handler, the command has a second try.
 check() {
-  local sentence=$1
+  local sentence=$1 crashes
   shift
-  if "$@"; then
+  crashes=$(node_crashes)
+  if "$@" || { [ "$(node_crashes)" != "$crashes" ] && say 'Node crashed; once more' && "$@"; }; then
     say "holds: $sentence"
   else
     say "BROKEN: $sentence"
     failures=$((failures + 1))
   fi
+}
+
+node_crashes() {
+  find /run/cores -name '*!node' | wc -l
 }
 
 hello_in() {
