@@ -61,6 +61,16 @@ export class Engine {
   }
 
   /**
+   * For a look before a body is read; `submit` looks again.
+   * @throws Refusal unhealthy
+   */
+  refuseIfUnhealthy(): void {
+    if (this.#closing) throw new Refusal("unhealthy", "The service is shutting down.");
+    const health = this.#parts.runner.health();
+    if (!health.healthy) throw new Refusal("unhealthy", health.reason);
+  }
+
+  /**
    * Takes a job over, its input buffers too: they are overwritten once the box has them, or now
    * if the job is refused.
    * @returns the job and its place in the queue, 1 = next
@@ -70,7 +80,7 @@ export class Engine {
     const { queue, shelf, clock } = this.#parts;
     const id = crypto.randomUUID();
     try {
-      this.#refuseIfUnhealthy();
+      this.refuseIfUnhealthy();
       queue.submit(id, caller, inputBytes(spec), clock.nowMs());
     } catch (refusal) {
       dropInput(ownSpec(spec));
@@ -151,12 +161,6 @@ export class Engine {
     for (const { record } of live) this.cancel(record.id);
     await Promise.all(live.map((job) => job.ended.promise));
     await this.#parts.shelf.close();
-  }
-
-  #refuseIfUnhealthy(): void {
-    if (this.#closing) throw new Refusal("unhealthy", "The service is shutting down.");
-    const health = this.#parts.runner.health();
-    if (!health.healthy) throw new Refusal("unhealthy", health.reason);
   }
 
   #admit(): void {

@@ -154,7 +154,7 @@ async function certificateOf(handover: Handover): Promise<Certificate> {
 }
 
 /** Finds out what boxes can do; until then `/health` says no and nothing is run for callers. */
-async function takeStock(
+export async function takeStock(
   runner: SandboxRunner,
   environments: readonly EnvironmentTree[],
 ): Promise<void> {

@@ -47,6 +47,9 @@ export async function readJob(
 ): Promise<ReadJob> {
   refuseEncoded(request.headers);
   const mediaType = mediaTypeOf(request.headers, types);
+  // Before its manifest: while boxes are not known to hold, no interpreter is known either, and
+  // the caller would be told that theirs does not exist.
+  deps.engine.refuseIfUnhealthy();
   const endUpload = beginUpload(request.headers, mediaType, caller, deps);
   try {
     const draft = await readDraft(request, mediaType, query);

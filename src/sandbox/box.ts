@@ -73,7 +73,9 @@ export class Box {
     const frame = await this.next();
     if (frame.type !== FRAME.ready) throw new SandboxFault("wait for the box");
     this.isolation = layersOf(decodeNumbers(frame.payload)[0] ?? 0);
-    if (this.isolation.length !== LAYERS.length) throw new SandboxFault("a layer does not hold");
+    // The box has refused by itself; a second look costs nothing.
+    const missing = LAYERS.find((layer) => !this.isolation.includes(layer));
+    if (missing !== undefined) throw new SandboxFault(`the layer ${missing} does not hold`);
   }
 
   /**
