@@ -79,11 +79,11 @@ const PLAN = planText({
 });
 
 /** Bits of the events of one turn, and how the clock moves. */
-const STREAM = [1, 0];
-const STATUS = [2, 0];
-const CHILDREN = [4, 0];
-const INPUT = [16, 0];
-const PRINTED = [32, 0];
+const STREAM = [1, 3];
+const STATUS = [2, 3];
+const CHILDREN = [4, 3];
+const INPUT = [16, 3];
+const PRINTED = [32, 3];
 /** One piece of a frame comes whole. */
 const COMES = [1, 0];
 

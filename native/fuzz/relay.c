@@ -2,6 +2,7 @@
  * always whole frames of known kinds; of what the program prints nothing is lost, doubled or
  * changed but what is counted as dropped; the program reads exactly what was sent to it; a peer
  * that keeps to its credit is never refused; and the loop always comes to an end. */
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -220,6 +221,7 @@ static int fake_poll(struct pollfd *events, unsigned count, int timeout);
 #define write(fd, from, size) ((void)(fd), fake_write(from, size))
 #define pread(fd, to, size, offset) ((void)(fd), fake_pread(to, size))
 #define close(fd) fake_close(fd)
+#define fcntl(fd, command, value) ((void)(fd), -1)
 #define waitpid(pid, status, flags) fake_waitpid(status, flags)
 #define kill(pid, number) fake_kill(pid, number)
 #define clock_gettime(clock, now) fake_clock(now)
@@ -251,7 +253,7 @@ static ssize_t read_status(void *to, size_t size) {
 static int fake_poll(struct pollfd *events, unsigned count, int timeout) {
   unsigned mask = take(&input), late = take(&input);
   MUST(count == AT_COUNT && timeout >= 0 && polls++ < 100000);
-  clock_ms += late < 128 ? 0 : (late - 128) * (late - 128);
+  clock_ms += late < 128 ? late % 4 : (late - 128) * (late - 128);
   for (unsigned i = 0; i < count; i++) {
     events[i].revents = 0;
     if (events[i].fd == -1) continue;
