@@ -3,10 +3,11 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer, type Server } from "node:net";
+import { connect, createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { allPids } from "../support/host.ts";
+import type { ServiceAt } from "./client.ts";
 
 /** Pids of all processes whose command line or environment has that text, where it can be read. */
 export function pidsWith(where: "cmdline" | "environ", text: string): number[] {
@@ -141,5 +142,25 @@ export async function withProgram<T>(
   } finally {
     child.kill("SIGKILL");
     await ended;
+  }
+}
+
+/** Holds connections on which only that was sent. */
+export async function withRaw<T>(
+  service: ServiceAt & { readonly isPlain?: boolean },
+  count: number,
+  begun: string,
+  use: (sockets: readonly Socket[]) => Promise<T>,
+): Promise<T> {
+  const open = () =>
+    service.isPlain === true
+      ? Promise.resolve(connect({ host: "127.0.0.1", port: service.port }))
+      : service.connect();
+  const sockets = await Promise.all(Array.from({ length: count }, open));
+  for (const socket of sockets) socket.on("error", () => undefined).write(begun);
+  try {
+    return await use(sockets);
+  } finally {
+    for (const socket of sockets) socket.destroy();
   }
 }
