@@ -84,9 +84,9 @@ function readAll(socket: Socket, bytes: string | Uint8Array, silentMs: number): 
   });
 }
 
-/** How many answers stand in what came back. */
+/** How many answers stand in what came back; the next one follows a body without a break. */
 export function answersIn(text: string): number {
-  return [...text.matchAll(/^HTTP\/1\.[01] \d{3}/gm)].length;
+  return [...text.matchAll(/HTTP\/1\.[01] \d{3} /g)].length;
 }
 
 export function statusIn(text: string): number {

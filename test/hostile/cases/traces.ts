@@ -19,7 +19,11 @@ told = [place for place in places if not known.fullmatch(place)]
 if told: escaped(max(told, key=len))
 contained("nothing there but " + ", ".join(sorted(set(places))))`;
 
-/** As a program that wants its core: it raises what it may, and a child of it crashes. */
+/**
+ * As a program that wants its core: it raises what it may, and a child of it crashes. Whether a
+ * handler of the host was started cannot be seen from here, but any limit other than 1 lets it be,
+ * 0 among them.
+ */
 const CRASH = `
 import resource, struct
 soft, most = resource.getrlimit(resource.RLIMIT_CORE)
@@ -35,7 +39,8 @@ status = os.waitpid(pid, 0)[1]
 made = [name for name in os.listdir(".") if name not in before and os.path.getsize(name)]
 for name in made: os.unlink(name)
 if made or os.WCOREDUMP(status): escaped(f"the kernel wrote a core, {made or 'to a handler'}")
-contained("the crash left nothing")`;
+if most != 1: escaped(f"a handler would have got it: the limit is {most}")
+contained("the crash left nothing, and no handler is started")`;
 
 const COUNT_SOCKETS = `
 def others(name): return len(list(open("/proc/self/net/" + name))[1:]) or None

@@ -1,7 +1,10 @@
 /** Archives and forms that want out, or want more than there is. */
+import { rmSync } from "node:fs";
+import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { type FormPiece, type TarPiece, tar, tarGz, zip } from "../../archive/craft.ts";
 import { type Case, checked, contained, escaped, type Verdict } from "../case.ts";
+import type { ServiceAt } from "../client.ts";
 import { type Bait, nonce, withBait } from "../host.ts";
 import { codeOf, destroyAt, idOf, manifestPart, submit, untilEnded } from "../jobsAt.ts";
 import { python } from "../programs.ts";
@@ -27,22 +30,32 @@ contained(f"{count} files lie where they may")`).code;
 function upload(piecesOf: (bait: Bait, word: string) => readonly FormPiece[]): Case["attack"] {
   return (arena) =>
     withBait(async (bait) => {
-      const service = await arena.service();
       const word = nonce();
-      const manifest = {
-        entrypoint: "main.py",
-        interpreter: "python3",
-        args: [word, "/tmp", "..", "../..", "/", bait.directory],
-      };
-      const main = { fileName: "main.py", body: LOOK };
-      const answer = await submit(service, main, ...piecesOf(bait, word), manifestPart(manifest));
-      const intact = [bait.isIntact(), "a file of the host was changed"] as const;
-      if (answer.status >= 500) return escaped(`the service broke: ${codeOf(answer)}`);
-      if (answer.status !== 202) return checked(contained(`refused: ${codeOf(answer)}`), intact);
-      const ended = await untilEnded(service, idOf(answer));
-      await destroyAt(service, ended.id);
-      return checked(verdictIn(ended.stdout), [bait.isIntact(), intact[1]]);
+      try {
+        const verdict = await sendAndLook(await arena.service(), word, bait, piecesOf(bait, word));
+        return checked(verdict, [bait.isIntact(), "a file of the host was changed"]);
+      } finally {
+        // Where the simple service let it out.
+        for (const place of ["/tmp", "/"])
+          if (!arena.isBox) rmSync(join(place, word), { force: true });
+      }
     });
+}
+
+async function sendAndLook(
+  service: ServiceAt,
+  word: string,
+  bait: Bait,
+  pieces: readonly FormPiece[],
+): Promise<Verdict> {
+  const args = [word, "/tmp", "..", "../..", "/", bait.directory];
+  const manifest = manifestPart({ entrypoint: "main.py", interpreter: "python3", args });
+  const answer = await submit(service, { fileName: "main.py", body: LOOK }, ...pieces, manifest);
+  if (answer.status >= 500) return escaped(`the service broke: ${codeOf(answer)}`);
+  if (answer.status !== 202) return contained(`refused: ${codeOf(answer)}`);
+  const ended = await untilEnded(service, idOf(answer));
+  await destroyAt(service, ended.id);
+  return verdictIn(ended.stdout);
 }
 
 function verdictIn(text: string): Verdict {
