@@ -209,6 +209,12 @@ static int keeper_ended(struct warden *warden) {
   return run_keeper(warden, &fault) == -1 ? complain(&fault) : -1;
 }
 
+static void end_child(pid_t pid) {
+  if (pid <= 0) return;
+  (void)kill(pid, SIGKILL);
+  while (waitpid(pid, NULL, 0) == -1 && errno == EINTR) continue;
+}
+
 static int node_ended(struct warden *warden, int status) {
   struct fault fault = {0};
   int code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
@@ -216,6 +222,11 @@ static int node_ended(struct warden *warden, int status) {
   if (warden->stopping) return code;
   /* One that cannot even start would only be started for ever. */
   if (now_ms() - warden->node_started_ms < TOO_SOON_MS) return code == 0 ? FAILED : code;
+  /* Boxes of the dead one may take a while to die, and a new one takes all slots for free: with
+   * the keeper they all go, and are waited for. */
+  end_child(warden->keeper);
+  close_channel(warden);
+  if (run_keeper(warden, &fault) == -1) return complain(&fault);
   warden->node_started_ms = now_ms();
   warden->node = start_service(&warden->range, &warden->plan, &warden->service, warden->handover, &fault);
   return warden->node == -1 ? complain(&fault) : -1;
@@ -254,12 +265,6 @@ static int watch_over(struct warden *warden) {
     }
     if (events[2].revents != 0) begin_stop(warden);
   }
-}
-
-static void end_child(pid_t pid) {
-  if (pid <= 0) return;
-  (void)kill(pid, SIGKILL);
-  while (waitpid(pid, NULL, 0) == -1 && errno == EINTR) continue;
 }
 
 /* Nothing of the service stays on the host after this. */
