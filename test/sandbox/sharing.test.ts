@@ -45,7 +45,7 @@ for (const [what, name, most] of [
   ["terminal", "terminal", 32],
   ["signal_of_ours", "pending signal", 256],
 ] as const) {
-  test(`a job that takes every ${name} it can get leaves some to other jobs and to the host`, async () => {
+  test(`S10: a job that takes every ${name} it can get leaves some to other jobs and to the host`, async () => {
     const greedy = await begin(runner(), { code: TAKE(what) }, "ready");
     const taken = Number(/taken (\d+)/.exec(greedy.said)?.[1]);
     assert.ok(taken > 0 && taken <= most, `it got ${taken}`);
@@ -55,7 +55,7 @@ for (const [what, name, most] of [
   });
 }
 
-test("a job does not see how full the disk of the host is", async () => {
+test("S17: a job does not see how full the disk of the host is", async () => {
   const code = "import os\nfor place in ('/usr', '/opt/node'): print(os.statvfs(place).f_blocks)";
   const host = statfsSync("/usr").blocks;
   for (const line of (await say(runner(), code)).trim().split("\n")) {
@@ -63,7 +63,7 @@ test("a job does not see how full the disk of the host is", async () => {
   }
 });
 
-test("bytes printed one by one come in few pieces, and all of them come", async () => {
+test("S9: bytes printed one by one come in few pieces, and all of them come", async () => {
   let pieces = 0;
   const code = "import os\nfor _ in range(100000): os.write(1, b'a')";
   const printed = await say(runner(), { code, onPrinted: () => pieces++ });
