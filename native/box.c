@@ -165,13 +165,15 @@ static void run_collector(int stream, const struct filter *filter) {
   }
 }
 
-static int watch_children(struct fault *fault) {
+/* The end of children, and the keeper's word that the job must end. */
+static int watch_signals(struct fault *fault) {
   sigset_t set;
   sigemptyset(&set);
   sigaddset(&set, SIGCHLD);
-  TRY(sigprocmask(SIG_BLOCK, &set, NULL), "block SIGCHLD");
+  sigaddset(&set, SIGUSR1);
+  TRY(sigprocmask(SIG_BLOCK, &set, NULL), "block signals");
   int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-  TRY(fd, "watch for the end of children");
+  TRY(fd, "watch for signals");
   return fd;
 }
 
@@ -181,7 +183,7 @@ static int start(const struct box_setup *setup, struct relay *relay, struct faul
   if (assemble(setup, stand_ins, fault) == -1 || make_pipes(&pipes, fault) == -1) return -1;
   relay->program = fork_hand(setup, &pipes, stand_ins, fault);
   TRY(relay->program, "start the program's process");
-  relay->signals = watch_children(fault);
+  relay->signals = watch_signals(fault);
   if (relay->signals == -1) return -1;
   /* Everything else goes: descriptors of the slot, and the program's ends of the pipes, whose
    * end of file tells that no process of the job is left. */

@@ -27,6 +27,7 @@
 #include <unistd.h>
 
 #include "breakable.h"
+#include "hoard.h"
 
 struct slot {
   pid_t box; /* 0 = free */
@@ -41,6 +42,7 @@ struct keeper {
   struct tree trees[TREES_MOST];
   struct filter filter, own_filter; /* of programs; of PID 1 of a box */
   unsigned long long namespaces[NAMESPACES];
+  struct hoard hoard;
 };
 
 static int receive_groups(struct groups *groups, struct fault *fault) {
@@ -220,6 +222,18 @@ static void reap_boxes(struct keeper *keeper) {
       }
 }
 
+static bool has_box(const struct keeper *keeper) {
+  for (int i = 0; i < keeper->slot_count; i++)
+    if (keeper->slots[i].box != 0) return true;
+  return false;
+}
+
+/* The box ends its job; its first process takes this signal from nobody else. */
+static void stop_hoarder(struct keeper *keeper) {
+  int slot = find_hoarder(&keeper->hoard, keeper->slot_count);
+  if (slot != -1 && keeper->slots[slot].box != 0) (void)kill(keeper->slots[slot].box, SIGUSR1);
+}
+
 static int set_up(struct keeper *keeper, int argc, char **argv, struct fault *fault) {
   if (argc < 1 || argc - 1 > TREES_MOST) return FAIL_WITH(fault, EINVAL, "the keeper's arguments");
   keeper->slot_count = atoi(argv[0]);
@@ -257,9 +271,11 @@ void live_as_keeper(int argc, char **argv) {
     struct pollfd events[3] = {{.fd = KEEPER_LISTENER, .events = POLLIN},
                                {.fd = KEEPER_WARDEN, .events = 0},
                                {.fd = keeper.signals, .events = POLLIN}};
-    if (poll(events, 3, -1) == -1 && errno != EINTR) _exit(1);
+    bool watches = has_box(&keeper);
+    if (poll(events, 3, watches ? HOARD_LOOK_MS : -1) == -1 && errno != EINTR) _exit(1);
     if (events[1].revents != 0) _exit(0); /* the warden is gone */
     if (events[2].revents != 0) reap_boxes(&keeper);
     if (events[0].revents != 0) accept_box(&keeper);
+    if (watches) stop_hoarder(&keeper);
   }
 }

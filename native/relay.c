@@ -19,6 +19,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -225,8 +226,9 @@ static bool take_frame(struct state *state) {
 }
 
 static void reap(struct state *state) {
-  char ignored[512];
-  while (read(state->relay->signals, ignored, sizeof ignored) > 0) continue;
+  struct signalfd_siginfo info;
+  while (read(state->relay->signals, &info, sizeof info) == sizeof info)
+    if (info.ssi_signo == SIGUSR1) end_job(state, END_OOM); /* the keeper's word, see hoard.c */
   for (int status; ;) {
     pid_t pid = waitpid(-1, &status, WNOHANG);
     if (pid <= 0) return;

@@ -58,10 +58,10 @@ enum action {
   REFUSE, PASS, UNKNOWN, DONE,
   RULE_FIRST,
   /* One argument decides. */
-  RULE_CLONE = RULE_FIRST, RULE_PRCTL, RULE_PERSONALITY, RULE_SETRLIMIT, RULE_SOCKETPAIR,
-  RULE_SETSOCKOPT, RULE_FADVISE, RULE_MADVISE, RULE_MMAP, RULE_MEMFD, CHOICES_END,
+  RULE_PRCTL = RULE_FIRST, RULE_PERSONALITY, RULE_SETRLIMIT, RULE_SOCKETPAIR,
+  RULE_SETSOCKOPT, RULE_FCNTL, RULE_FADVISE, RULE_MADVISE, RULE_MMAP, RULE_MEMFD, CHOICES_END,
   /* Code of its own. */
-  RULE_IOCTL = CHOICES_END, RULE_PRLIMIT, ACTION_COUNT,
+  RULE_IOCTL = CHOICES_END, RULE_CLONE, RULE_PRLIMIT, ACTION_COUNT,
 };
 
 struct entry {
@@ -109,10 +109,6 @@ struct choice {
 };
 
 static const struct choice choices[CHOICES_END] = {
-    /* A new user namespace would give capabilities over fresh kernel interfaces. */
-    [RULE_CLONE] = {0, true, ERROR(EPERM), ALLOWED, 1,
-                    {CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWIPC |
-                     CLONE_NEWUTS | CLONE_NEWCGROUP}},
     /* What ordinary programs ask for; others are answered as by an older kernel. More filters let
      * a program make the kernel walk long ones; a core scheduling cookie idles the sibling of
      * its core; names of mappings are memory that nobody counts. */
@@ -136,6 +132,8 @@ static const struct choice choices[CHOICES_END] = {
     [RULE_SETSOCKOPT] = {2, false, ERROR(EPERM), ALLOWED, 4,
                          {SO_ATTACH_FILTER, SO_ATTACH_BPF, SO_ATTACH_REUSEPORT_CBPF,
                           SO_ATTACH_REUSEPORT_EBPF}},
+    /* Locks that show no owner: the keeper could not tell whose are too many (hoard.c). */
+    [RULE_FCNTL] = {1, false, ERROR(EINVAL), ALLOWED, 2, {F_OFD_SETLK, F_OFD_SETLKW}},
     /* It throws files of /usr out of the cache of the host and of all boxes. */
     [RULE_FADVISE] = {3, false, SUCCESS, ALLOWED, 1, {POSIX_FADV_DONTNEED}},
     /* Merged pages tell by the time a write takes what others have in memory. */
@@ -157,7 +155,20 @@ static const struct sock_filter rule_ioctl[] = {
     RETURN(ALLOWED),
     RETURN(ERROR(EPERM))};
 
-/* The same, as C libraries spell it. Success with an old limit asked for would tell garbage. */
+/* A new user namespace would give capabilities over fresh kernel interfaces. Processes, not
+ * threads, that share their descriptors could leave locks behind that show a dead owner. */
+static const struct sock_filter rule_clone[] = {
+    LOAD_ARG(0),
+    BPF_STMT(BPF_ALU | BPF_AND | BPF_K, CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWNS |
+                                            CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP),
+    JUMP(BPF_JEQ, 0, 0, 4),
+    LOAD_ARG(0),
+    BPF_STMT(BPF_ALU | BPF_AND | BPF_K, CLONE_FILES | CLONE_THREAD),
+    JUMP(BPF_JEQ, CLONE_FILES, 1, 0),
+    RETURN(ALLOWED),
+    RETURN(ERROR(EPERM))};
+
+/* What setrlimit does, as C libraries spell it. Success with an old limit asked for would tell garbage. */
 static const struct sock_filter rule_prlimit[] = {
     LOAD_ARG(1),      JUMP(BPF_JEQ, RLIMIT_CORE, 0, 8),
     LOAD_ARG(2),      JUMP(BPF_JEQ, 0, 0, 2),
@@ -230,6 +241,8 @@ static void emit_rules(struct filter *filter, unsigned tree_start) {
   }
   place[RULE_IOCTL] = filter->length;
   emit_code(filter, rule_ioctl, sizeof rule_ioctl / sizeof rule_ioctl[0]);
+  place[RULE_CLONE] = filter->length;
+  emit_code(filter, rule_clone, sizeof rule_clone / sizeof rule_clone[0]);
   place[RULE_PRLIMIT] = filter->length;
   emit_code(filter, rule_prlimit, sizeof rule_prlimit / sizeof rule_prlimit[0]);
   for (unsigned i = tree_start; i < tree_end && i < FILTER_MOST; i++) {

@@ -25,8 +25,9 @@ RULE(IOCTL, EPERM, "the request is TIOCSTI, TIOCLINUX, TIOCSETD or between 0x891
      "the first two type or paste into a terminal that somebody else looks at, the third makes the "
      "kernel load line disciplines, and the others ask about or set up networks by any socket")
 RULE(CLONE, EPERM, "the flags have CLONE_NEWUSER, _NEWPID, _NEWNET, _NEWNS, _NEWIPC, _NEWUTS or "
-     "_NEWCGROUP",
-     "a new user namespace would give capabilities over kernel interfaces made afresh")
+     "_NEWCGROUP, or CLONE_FILES without CLONE_THREAD",
+     "a new user namespace would give capabilities over kernel interfaces made afresh; processes "
+     "that share their descriptors could leave locks that nobody counts and show a dead owner")
 RULE(PRCTL, EINVAL, "the option is none of PR_SET_PDEATHSIG, PR_GET_PDEATHSIG, PR_GET_DUMPABLE, "
      "PR_SET_DUMPABLE, PR_GET_KEEPCAPS, PR_SET_KEEPCAPS, PR_SET_NAME, PR_GET_NAME, "
      "PR_GET_SECCOMP, PR_CAPBSET_READ, PR_GET_TSC, PR_GET_SECUREBITS, PR_SET_TIMERSLACK, "
@@ -49,6 +50,8 @@ RULE(SETSOCKOPT, EPERM, "the option is SO_ATTACH_FILTER, SO_ATTACH_BPF, SO_ATTAC
      "SO_ATTACH_REUSEPORT_EBPF",
      "compiled filters use up memory that the whole host shares, and no other box could take its "
      "own syscall filter without it")
+RULE(FCNTL, EINVAL, "the command is F_OFD_SETLK or F_OFD_SETLKW",
+     "such locks are memory that nobody counts, and show no owner who could be stopped")
 RULE(FADVISE, success, "the advice is POSIX_FADV_DONTNEED (nothing is done)",
      "it throws files of /usr out of the cache of the host and of all boxes")
 RULE(MADVISE, EINVAL, "the advice is MADV_MERGEABLE",
@@ -60,7 +63,7 @@ RULE(MEMFD, ENOMEM, "the flags have MFD_HUGETLB", "as for mmap")
 GROUP(io, "reading and writing what is already open")
 ALLOW(read) ALLOW(write) ALLOW(readv) ALLOW(writev) ALLOW(pread64) ALLOW(pwrite64) ALLOW(preadv)
 ALLOW(pwritev) ALLOW(preadv2) ALLOW(pwritev2) ALLOW(lseek) ALLOW(close) ALLOW(close_range)
-ALLOW(dup) ALLOW(dup3) ALLOW(fcntl) ALLOW(flock) ALLOW(fsync) ALLOW(fdatasync) ALLOW(sync_file_range)
+ALLOW(dup) ALLOW(dup3) CHECK(fcntl, FCNTL) ALLOW(flock) ALLOW(fsync) ALLOW(fdatasync) ALLOW(sync_file_range)
 ALLOW(readahead) CHECK(fadvise64, FADVISE) ALLOW(sendfile) ALLOW(splice) ALLOW(tee) ALLOW(copy_file_range)
 ALLOW(pipe2) CHECK(ioctl, IOCTL)
 

@@ -75,6 +75,11 @@ const NETWORK_REQUESTS = { first: 0x8910, last: 0x89ff } as const;
 /** TIOCSTI, TIOCLINUX, TIOCSETD. */
 const TERMINAL_REQUESTS: readonly number[] = [0x5412, 0x541c, 0x5423];
 
+/** NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET. */
+const NAMESPACE_FLAGS: readonly number[] = [17, 25, 26, 27, 28, 29, 30].map((bit) => 1 << bit);
+const CLONE_FILES = 0x400;
+const CLONE_THREAD = 0x10000;
+
 export const RULES: Readonly<Record<string, RuleMeaning>> = {
   IOCTL: {
     argument: 1,
@@ -85,8 +90,15 @@ export const RULES: Readonly<Record<string, RuleMeaning>> = {
       return isNetwork || TERMINAL_REQUESTS.includes(request);
     },
   },
-  // NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET.
-  CLONE: anyBitOf(0, [1 << 17, 1 << 25, 1 << 26, 1 << 27, 1 << 28, 1 << 29, 1 << 30]),
+  CLONE: {
+    argument: 0,
+    values: [...NAMESPACE_FLAGS, CLONE_FILES, CLONE_THREAD, CLONE_FILES + CLONE_THREAD, 0],
+    refuses: (args) => {
+      const flags = low(args, 0);
+      const sharesFiles = (flags & CLONE_FILES) !== 0 && (flags & CLONE_THREAD) === 0;
+      return sharesFiles || NAMESPACE_FLAGS.some((flag) => (flags & flag) !== 0);
+    },
+  },
   PRCTL: noneOf(
     0,
     [
@@ -106,6 +118,7 @@ export const RULES: Readonly<Record<string, RuleMeaning>> = {
   },
   SOCKETPAIR: noneOf(0, [1]),
   SETSOCKOPT: oneOf(2, [26, 50, 51, 52]),
+  FCNTL: oneOf(1, [37, 38]),
   FADVISE: oneOf(3, [4]),
   MADVISE: oneOf(2, [12]),
   MMAP: anyBitOf(3, [0x40000]),
