@@ -97,7 +97,9 @@ int ask_plan(const struct range *range, const struct service *service, struct pl
   pid_t child = fork();
   TRY(child, "start the planner");
   if (child == 0) {
-    if (become_service(range, fault) == -1 || dup2(ends[1], STDOUT_FILENO) == -1) _exit(125);
+    /* What else root's shell left open is no business of a uid without rights. */
+    const int fds[] = {STDIN_FILENO, ends[1], STDERR_FILENO};
+    if (keep_descriptors(fds, 3, 3, fault) == -1 || become_service(range, fault) == -1) _exit(125);
     exec_node(service, "serve-plan", range->privileged, fault);
   }
   close(ends[1]);
