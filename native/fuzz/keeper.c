@@ -89,7 +89,8 @@ static ssize_t fake_recvmsg(struct msghdr *message);
 #define sendmsg(fd, message, flags) (MUST_BE_OPEN(fd), (void)(message), (ssize_t)-1)
 #define recvmsg(fd, message, flags) fake_recvmsg(message)
 #define syscall(number, args, size) ((void)(args), fake_clone())
-#define kill(pid, number) ((void)(pid), 0)
+#define kill(pid, number) fake_kill(pid)
+static int fake_kill(pid_t pid);
 #define waitpid(pid, status, flags) fake_waitpid()
 static pid_t fake_waitpid(void);
 #include "../frames.c"
@@ -127,6 +128,19 @@ static ssize_t fake_recvmsg(struct msghdr *message) {
     next_fd++;
   }
   return (ssize_t)sizeof reply;
+}
+
+/* Only a box that was not waited for yet is signalled: another process could have its id. */
+static int fake_kill(pid_t pid) {
+  for (int i = 0; i < keeper.slot_count; i++)
+    if (pid > 0 && keeper.slots[i].box == pid) return 0;
+  MUST(false);
+  return -1;
+}
+
+int find_hoarder(struct hoard *hoard, int slots) {
+  (void)hoard;
+  return (int)(take(&input) % (unsigned)(slots + 1)) - 1;
 }
 
 /* Some box that lives ends. */
@@ -197,8 +211,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   for (int step = 0; step < 100 && input.size > 0; step++) {
     unsigned choice = take(&input);
     warden_is_honest = true;
-    if (choice % 4 == 0) reap_boxes(&keeper);
-    else if (choice % 4 == 1) check_any_request();
+    if (choice % 5 == 0) reap_boxes(&keeper);
+    else if (choice % 5 == 1) check_any_request();
+    else if (choice % 5 == 2) stop_hoarder(&keeper);
     else accept_box(&keeper);
     /* A warden that lies is not ours to clean up after: it is trusted, only never to corrupt. */
     if (!warden_is_honest) return 0;

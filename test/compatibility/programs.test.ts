@@ -16,6 +16,10 @@ const PROGRAMS: Readonly<Record<string, Program>> = {
     files: ["library.py"],
     command: "python3 library.py",
   },
+  "node does files, watches, processes, workers, streams, cryptography and wasm": {
+    files: ["broad.mjs"],
+    command: "node broad.mjs",
+  },
   "bash does jobs, coprocesses, substitutions, traps and the usual tools": {
     files: ["broad.sh"],
     command: "bash broad.sh 2>&1",

@@ -50,7 +50,7 @@ export const REASONS = {
   },
   space: {
     sentence: "`/tmp` is 64 MB of memory, and `/work` 256 MB.",
-    marks: /MiB of free disk space/,
+    marks: /MiB of free disk space|\[Errno 28\] No space left on device/,
   },
   devices: {
     sentence: "There is no network device.",
@@ -201,6 +201,8 @@ export const EXPLANATIONS: Readonly<Record<string, readonly Explanation[]>> = {
   test_urllib2_localnet: [SOCKETS],
   test_urllib_response: [SOCKETS],
   test_uuid: [{ reason: "devices" }],
+  // It copies the library with all its tests into a new place in /tmp.
+  test_venv: [{ reason: "space", tests: ["*.test_zippath_from_non_installed_posix"] }],
   test_wsgiref: [SOCKETS],
   test_xmlrpc: [
     SOCKETS,

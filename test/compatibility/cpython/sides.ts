@@ -27,14 +27,15 @@ const MARK = "@@@ recorded @@@";
 /**
  * The command of both sides: record.py, the seconds, and what regrtest is to run. The variables
  * are of no use to tests of bytecode and buffering; a box sets them for its users' convenience.
- * What was recorded is told by the shell itself: a test may have left no room for a process.
+ * What was recorded lies beside where tests write, and is told by the shell itself: a test may
+ * have left no room for a file or a process.
  */
 const COMMAND = `unset PYTHONDONTWRITEBYTECODE PYTHONUNBUFFERED VIRTUAL_ENV
 recorder=$1 seconds=$2; shift 2
-timeout -k 1 $((seconds + 5)) python3 "$recorder" "$TMPDIR/recorded.$$" --timeout "$seconds" -W "$@"
+timeout -k 1 $((seconds + 5)) python3 "$recorder" recorded.$$ --timeout "$seconds" -W "$@"
 echo "status $?"
 echo "${MARK}"
-while IFS= read -r line; do printf '%s\\n' "$line"; done <"$TMPDIR/recorded.$$"`;
+while IFS= read -r line; do printf '%s\\n' "$line"; done <recorded.$$`;
 
 function findingOf(module: string, output: string, ending: string, ms: number): ModuleFinding {
   const [printed = "", lines = ""] = output.split(`${MARK}\n`);
