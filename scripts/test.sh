@@ -15,6 +15,8 @@ need curl curl
 need openssl openssl
 need tar tar
 need ps procps
+need zsh zsh
+need fish fish
 /usr/bin/python3 -c 'import ensurepip' 2>/dev/null || packages="$packages python3-venv"
 install_needed
 fetch_seccomp_tools

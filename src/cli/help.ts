@@ -12,13 +12,14 @@ import {
 import type { OptionSpec } from "./usage.ts";
 import { optionLines, UsageError } from "./usage.ts";
 
-interface Page {
+export interface Page {
   readonly usage: string;
   readonly about: string;
   readonly options: readonly OptionSpec[];
 }
 
-const PAGES: ReadonlyMap<string, Page> = new Map([
+/** By command, in the order in which they are told. */
+export const PAGES: ReadonlyMap<string, Page> = new Map([
   [
     "submit",
     {
@@ -76,6 +77,19 @@ const PAGES: ReadonlyMap<string, Page> = new Map([
       options: DOCTOR_OPTIONS,
     },
   ],
+  [
+    "completion",
+    {
+      usage: "sandrun completion bash|zsh|fish",
+      about:
+        "Prints a script that completes commands, options and files in your shell. To use it now and\n" +
+        "at every start:\n\n" +
+        "  bash   echo 'eval \"$(sandrun completion bash)\"' >>~/.bashrc\n" +
+        "  zsh    echo 'eval \"$(sandrun completion zsh)\"' >>~/.zshrc   (after compinit)\n" +
+        "  fish   sandrun completion fish >~/.config/fish/completions/sandrun.fish",
+      options: [],
+    },
+  ],
 ]);
 
 const OVERVIEW = `Runs code in a box: no network, no disk, no trace after.
@@ -86,6 +100,7 @@ const OVERVIEW = `Runs code in a box: no network, no disk, no trace after.
   sandrun submit|status|logs|outputs|download|cancel …   jobs on a server
   sandrun serve [OPTIONS]            serve the HTTP API
   sandrun doctor                     what this machine lacks for boxes, and how to mend it
+  sandrun completion bash|zsh|fish   completion for your shell
   sandrun help COMMAND               the options of a command
 
 Options stand before FILE; everything after it belongs to the program.
@@ -112,7 +127,8 @@ export async function helpText(topic: string | undefined, io: Io): Promise<strin
   if (topic === "serve") return `${SERVE_USAGE}${await (await io.loadBackend()).serveHelp()}`;
   const page = PAGES.get(topic);
   if (page === undefined) throw new UsageError(`there is no command ${topic}; see sandrun --help`);
-  return `${page.usage}\n\n${page.about}\n\n${optionLines(page.options)}`;
+  const options = page.options.length === 0 ? "" : `\n${optionLines(page.options)}`;
+  return `${page.usage}\n\n${page.about}\n${options}`;
 }
 
 export const help: Command = async (argv, io) => {
