@@ -111,6 +111,9 @@ With FILE or DIR, standard input goes to the program unless it is a terminal. It
 end before the program starts, at most 8 MB. Of a DIR, links are refused and .git is left out.
 Files written by --out never get an execute permission.
 
+The server may also stand in ~/.config/sandrun/config.json (or the file that SANDRUN_CONFIG names):
+{"server": "https://host:8443", "fingerprint": "…"}, the fingerprint only for a self-signed one.
+
 Exit status: the program's own; 128 + N when signal N killed it; 124 timed out (wall or CPU time);
 137 out of memory; 130 cancelled; 125 refused, or the sandbox failed.
 `;

@@ -1,26 +1,44 @@
 /** Which server a command talks to, and how it knows that it is the right one. */
 import type { SandrunClient } from "../client/client.ts";
 import type { Io } from "./io.ts";
+import { readSettings } from "./settings.ts";
 import type { Parsed } from "./usage.ts";
-import { one, UsageError } from "./usage.ts";
+import { has, one, UsageError } from "./usage.ts";
 
-/** The server's address as given by option or environment. */
-export function serverUrl(parsed: Parsed, io: Io): string | undefined {
+export interface ServerChoice {
+  readonly server: string;
+  /** Of its certificate; undefined = an authority's word is wanted. */
+  readonly fingerprint: string | undefined;
+}
+
+/**
+ * The server as given by option, variable or settings file, in this order; undefined = none, or
+ * `--local`. A fingerprint in the file is that server's: one that was named elsewhere has not it.
+ * @throws UsageError
+ */
+export async function chosenServer(parsed: Parsed, io: Io): Promise<ServerChoice | undefined> {
+  if (has(parsed, "local")) {
+    if (has(parsed, "server")) throw new UsageError("--local and --server exclude each other");
+    return undefined;
+  }
+  const fingerprint = one(parsed, "fingerprint") ?? io.env["SANDRUN_FINGERPRINT"];
   const given = one(parsed, "server") ?? io.env["SANDRUN_SERVER"];
-  return given === "" ? undefined : given;
+  if (given !== undefined && given !== "") return { server: given, fingerprint };
+  const settings = await readSettings(io.env);
+  if (settings.server === undefined) return undefined;
+  return { server: settings.server, fingerprint: fingerprint ?? settings.fingerprint };
 }
 
 /**
  * A client of that server. Plain HTTP is for this machine only: code and results are private.
  * @throws UsageError
  */
-export async function openClient(server: string, parsed: Parsed, io: Io): Promise<SandrunClient> {
+export async function openClient({ server, fingerprint }: ServerChoice): Promise<SandrunClient> {
   const url = URL.canParse(server) ? new URL(server) : undefined;
   if (url === undefined || !["https:", "http:"].includes(url.protocol))
     throw new UsageError("--server takes an address like https://host:8443");
   if (url.protocol === "http:" && !isLoopback(url.hostname))
     throw new UsageError("plain http goes to this machine only; use https");
-  const fingerprint = one(parsed, "fingerprint") ?? io.env["SANDRUN_FINGERPRINT"];
   const { SandrunClient } = await import("../client/client.ts");
   if (fingerprint === undefined || fingerprint === "") return new SandrunClient({ server });
   if (url.protocol === "http:") throw new UsageError("a fingerprint needs an https server");
@@ -30,10 +48,10 @@ export async function openClient(server: string, parsed: Parsed, io: Io): Promis
 
 /** For the commands that make no sense without one. @throws UsageError */
 export async function requireClient(parsed: Parsed, io: Io): Promise<SandrunClient> {
-  const server = serverUrl(parsed, io);
-  if (server === undefined)
-    throw new UsageError("this needs a server: --server URL, or SANDRUN_SERVER");
-  return openClient(server, parsed, io);
+  const choice = await chosenServer(parsed, io);
+  if (choice === undefined)
+    throw new UsageError("this needs a server: --server URL, SANDRUN_SERVER or the settings file");
+  return openClient(choice);
 }
 
 function isLoopback(host: string): boolean {

@@ -54,6 +54,7 @@ export const RUN_OPTIONS: readonly OptionSpec[] = [
   ...OUT_OPTIONS,
   { name: "json", help: "print the result as JSON" },
   ...SERVER_OPTIONS,
+  { name: "local", help: "run it here, whatever server is set" },
 ];
 
 export const SUBMIT_OPTIONS: readonly OptionSpec[] = [
