@@ -83,6 +83,7 @@ async function readHandover(child: ChildProcess): Promise<string> {
 
 export interface LocalWarden {
   readonly handover: Handover;
+  readonly pid: number;
   /** Ends the warden and with it every box; resolves when nothing is left on the host. */
   close(): Promise<void>;
 }
@@ -110,6 +111,7 @@ export async function startLocalWarden(
   child.unref();
   return {
     handover,
+    pid: child.pid ?? 0,
     close: async () => {
       child.ref();
       child.stdin?.end();

@@ -1,0 +1,123 @@
+/** Boxes without HTTP: the keeper is asked directly, as the service's own runner does. */
+import { readFileSync } from "node:fs";
+import { BOX_LIMITS, JOB_LIMITS, MIB, TRANSFER_LIMITS } from "../src/core/limits.ts";
+import { decodePrinted, encodeStart, FRAME } from "../src/core/wire.ts";
+import { Box } from "../src/sandbox/box.ts";
+import { boxEnv } from "../src/sandbox/boxEnv.ts";
+import { type LocalWarden, runtimeTree, startLocalWarden } from "../src/sandbox/warden.ts";
+import { processesOf } from "./service.ts";
+
+const SLOTS = 16;
+
+export interface Boxes {
+  /** Milliseconds from the hand-over of a job to a waiting box to its program's first instruction. */
+  firstInstruction(count: number): Promise<readonly number[]>;
+  /** Milliseconds from nothing to a box whose layers all hold. */
+  cold(count: number): Promise<readonly number[]>;
+  /** Boxes a second, each made, used for one program and destroyed. */
+  perSecond(count: number, atOnce: number): Promise<number>;
+  /** Private KiB of a waiting box: all of its processes. */
+  waitingKib(): Promise<number>;
+  close(): Promise<void>;
+}
+
+export async function openBoxes(probe: string): Promise<Boxes> {
+  const tree = runtimeTree();
+  const plan = { slots: SLOTS, cpus: 1, memoryBytes: 0, trees: tree === undefined ? [] : [tree] };
+  const warden = await startLocalWarden(plan);
+  const program = readFileSync(probe);
+  const build = (slot: number) => Box.build(warden.handover.keeper, requestFor(slot));
+  return {
+    firstInstruction: (count) => measure(count, (slot) => handOver(build, slot, program)),
+    cold: (count) => measure(count, (slot) => buildOne(build, slot)),
+    perSecond: (count, atOnce) => throughput(build, count, atOnce),
+    waitingKib: () => waitingKib(build, warden),
+    close: () => warden.close(),
+  };
+}
+
+type Build = (slot: number) => Promise<Box>;
+
+function requestFor(slot: number) {
+  return { slot, environment: 0, ...BOX_LIMITS };
+}
+
+async function measure(
+  count: number,
+  one: (slot: number) => Promise<number>,
+): Promise<readonly number[]> {
+  const values: number[] = [];
+  for (let index = 0; index < count; index++) values.push(await one(index % SLOTS));
+  return values;
+}
+
+function startFrame(argv: readonly string[]): Uint8Array {
+  return encodeStart({
+    mergeStreams: false,
+    wallMs: 10_000,
+    printedBytes: TRANSFER_LIMITS.printedBytes,
+    memoryBytes: JOB_LIMITS.memoryMb.usual * MIB,
+    cpus: 1,
+    argv,
+    env: boxEnv(false, 1, {}),
+  });
+}
+
+async function untilExited(box: Box): Promise<string> {
+  let printed = "";
+  for (;;) {
+    const frame = await box.next();
+    if (frame.type === FRAME.printed) {
+      printed += Buffer.from(decodePrinted(frame.payload).bytes).toString();
+    }
+    if (frame.type === FRAME.exited) return printed;
+  }
+}
+
+async function handOver(build: Build, slot: number, program: Uint8Array): Promise<number> {
+  const box = await build(slot);
+  try {
+    const file = { path: "probe", executable: true, mtimeSeconds: 1, bytes: program };
+    const handedOverMs = performance.timeOrigin + performance.now();
+    void box
+      .sendInput({ files: [file], directories: [] })
+      .then(() => box.send(FRAME.start, startFrame(["./probe"])));
+    const printed = await untilExited(box);
+    return Number(printed) / 1e6 - handedOverMs;
+  } finally {
+    await box.destroy();
+  }
+}
+
+async function buildOne(build: Build, slot: number): Promise<number> {
+  const begunMs = performance.now();
+  const box = await build(slot);
+  const tookMs = performance.now() - begunMs;
+  await box.destroy();
+  return tookMs;
+}
+
+async function throughput(build: Build, count: number, atOnce: number): Promise<number> {
+  const start = startFrame(["/bin/true"]);
+  const begunMs = performance.now();
+  let begun = 0;
+  const work = async (slot: number) => {
+    while (begun++ < count) {
+      const box = await build(slot);
+      void box.send(FRAME.start, start);
+      await untilExited(box);
+      await box.destroy();
+    }
+  };
+  await Promise.all(Array.from({ length: atOnce }, (_, slot) => work(slot)));
+  return (count / (performance.now() - begunMs)) * 1000;
+}
+
+/** What the keeper shares with its boxes is not theirs: only processes that were not there before. */
+async function waitingKib(build: Build, warden: LocalWarden): Promise<number> {
+  const before = processesOf(warden.pid).map(({ pid }) => pid);
+  const boxes = await Promise.all(Array.from({ length: SLOTS }, (_, slot) => build(slot)));
+  const theirs = processesOf(warden.pid).filter(({ pid }) => !before.includes(pid));
+  await Promise.all(boxes.map((box) => box.destroy()));
+  return theirs.reduce((sum, { privateKib }) => sum + privateKib, 0) / SLOTS;
+}

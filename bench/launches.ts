@@ -1,0 +1,86 @@
+/** Programs started without us: bare, and by other sandboxes where they are installed. */
+import { execFile, execFileSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+
+const run = promisify(execFile);
+
+export interface Launched {
+  /** From the first start to the last end, divided by their number. */
+  readonly eachMs: number;
+  readonly perSecond: number;
+  /** User and system time of one, as its parent sees it. */
+  readonly cpuMs: number;
+}
+
+export interface Launcher {
+  /** A small static program. */
+  readonly probe: string;
+  launch(count: number, atOnce: number, command: readonly string[]): Promise<Launched>;
+  /** Sandboxes on this machine that run that program, by name. */
+  readonly peers: ReadonlyMap<string, readonly string[]>;
+  close(): void;
+}
+
+export function openLauncher(): Launcher {
+  const directory = mkdtempSync(join(tmpdir(), "sandrun-bench-"));
+  const probe = join(directory, "probe");
+  const source = fileURLToPath(new URL("probe.c", import.meta.url));
+  execFileSync("gcc", ["-O2", "-static", "-s", "-D_GNU_SOURCE", "-o", probe, source]);
+  return {
+    probe,
+    peers: findPeers(directory, probe),
+    launch: async (count, atOnce, command) => {
+      const words = ["launch", `${count}`, `${atOnce}`, ...command];
+      const { stdout } = await run(probe, words);
+      const [tookNs = 0, cpuNs = 0] = stdout.split(" ").map(Number);
+      return {
+        eachMs: tookNs / count / 1e6,
+        perSecond: (count / tookNs) * 1e9,
+        cpuMs: cpuNs / count / 1e6,
+      };
+    },
+    close: () => rmSync(directory, { recursive: true }),
+  };
+}
+
+function isHere(program: string): boolean {
+  return (process.env["PATH"] ?? "").split(":").some((place) => existsSync(`${place}/${program}`));
+}
+
+/** Each as near to our boxes as it goes without a configuration of its own. */
+function findPeers(directory: string, probe: string): ReadonlyMap<string, readonly string[]> {
+  const commands: Readonly<Record<string, () => readonly string[]>> = {
+    bwrap: () => [
+      ...["bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--as-pid-1"],
+      ...["--ro-bind", "/usr", "/usr", "--symlink", "usr/lib64", "/lib64", "--proc", "/proc"],
+      ...["--dev", "/dev", "--tmpfs", "/tmp", "--tmpfs", "/work", "--chdir", "/work"],
+      ...["--ro-bind", probe, "/probe", "/probe"],
+    ],
+    firejail: () => ["firejail", "--quiet", "--noprofile", "--net=none", "--seccomp", probe],
+    crun: () => containerCommand("crun", directory, probe),
+    runc: () => containerCommand("runc", directory, probe),
+  };
+  const found = Object.entries(commands).filter(([name]) => isHere(name));
+  return new Map(found.map(([name, command]) => [name, command()]));
+}
+
+/** A container is named by who starts it; the launcher starts one command only, so a shell names. */
+function containerCommand(runtime: string, directory: string, probe: string): readonly string[] {
+  const bundle = join(directory, runtime);
+  mkdirSync(join(bundle, "rootfs"), { recursive: true });
+  execFileSync("cp", [probe, join(bundle, "rootfs/probe")]);
+  const namespaces = ["pid", "mount", "network", "ipc", "uts"].map((type) => ({ type }));
+  const config = {
+    ociVersion: "1.0.2",
+    process: { args: ["/probe"], cwd: "/", user: { uid: 0, gid: 0 }, noNewPrivileges: true },
+    root: { path: "rootfs", readonly: true },
+    mounts: [{ destination: "/proc", type: "proc", source: "proc" }],
+    linux: { namespaces },
+  };
+  writeFileSync(join(bundle, "config.json"), JSON.stringify(config));
+  return ["sh", "-c", `exec ${runtime} run --bundle ${bundle} bench-$$`];
+}

@@ -1,0 +1,143 @@
+/** The service as an operator starts it, and what its processes cost. */
+import { spawn } from "node:child_process";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { request } from "node:https";
+import { createServer } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+
+const PROGRAM = fileURLToPath(new URL("../sandrun", import.meta.url));
+
+export interface Service {
+  readonly port: number;
+  readonly pid: number;
+  stop(): Promise<void>;
+}
+
+export async function startService(): Promise<Service> {
+  const port = await freePort();
+  // Callers are told apart by a header, so that no quota of one of them is what is measured.
+  const words = ["serve", "--listen", "127.0.0.1", "--trusted-proxy", "127.0.0.1/32"];
+  const child = spawn(PROGRAM, [...words, "--port", `${port}`], {
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  const ended = new Promise((resolve) => child.on("close", resolve));
+  let said = "";
+  child.stderr.on("data", (chunk: Buffer) => {
+    said += chunk.toString();
+  });
+  while (!(await isHealthy(port))) {
+    if (child.exitCode !== null) throw new Error(`the service ended: ${said}`);
+    await sleep(50);
+  }
+  return {
+    port,
+    pid: child.pid ?? 0,
+    stop: async () => {
+      child.kill("SIGTERM");
+      await ended;
+    },
+  };
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return typeof address === "object" && address !== null ? address.port : 0;
+}
+
+function isHealthy(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    request(`https://127.0.0.1:${port}/health`, { rejectUnauthorized: false }, (response) => {
+      response.resume();
+      resolve(response.statusCode === 200);
+    })
+      .once("error", () => resolve(false))
+      .end();
+  });
+}
+
+export interface ProcessCost {
+  readonly name: string;
+  readonly pid: number;
+  readonly privateKib: number;
+  readonly residentKib: number;
+  /** Of itself, not of its children. */
+  readonly cpuMs: number;
+}
+
+/** Clock ticks a second of /proc, the same on every Linux that we run on. */
+const TICK_MS = 10;
+
+/** `root` and everything below it; what ends meanwhile is left out. */
+export function processesOf(root: number): readonly ProcessCost[] {
+  const parents = new Map<number, number>();
+  for (const name of readdirSync("/proc")) {
+    const fields = /^\d+$/.test(name) ? statOf(Number(name)) : undefined;
+    if (fields !== undefined) parents.set(Number(name), Number(fields[1]));
+  }
+  const isBelow = (pid: number): boolean => {
+    const parent = parents.get(pid);
+    return pid === root || (parent !== undefined && parent > 1 && isBelow(parent));
+  };
+  return [...parents.keys()].filter(isBelow).flatMap((pid) => {
+    const cost = costOf(pid);
+    return cost === undefined ? [] : [cost];
+  });
+}
+
+/** From the state on, the third field of /proc/PID/stat. */
+function statOf(pid: number): readonly string[] | undefined {
+  try {
+    const text = readFileSync(`/proc/${pid}/stat`, "utf8");
+    return text.slice(text.lastIndexOf(")") + 2).split(" ");
+  } catch {
+    return undefined;
+  }
+}
+
+function costOf(pid: number): ProcessCost | undefined {
+  try {
+    const memory = readFileSync(`/proc/${pid}/smaps_rollup`, "utf8");
+    const kib = (name: string) => Number(new RegExp(`^${name}: *(\\d+)`, "m").exec(memory)?.[1]);
+    const fields = statOf(pid) ?? [];
+    return {
+      pid,
+      name: nameOf(pid),
+      privateKib: kib("Private_Clean") + kib("Private_Dirty"),
+      residentKib: kib("Rss"),
+      cpuMs: (Number(fields[11]) + Number(fields[12])) * TICK_MS,
+    };
+  } catch {
+    return undefined;
+  }
+}
+
+function nameOf(pid: number): string {
+  const command = readFileSync(`/proc/${pid}/comm`, "utf8").trim();
+  return readlinkSync(`/proc/${pid}/exe`).endsWith("/node") ? "node" : command;
+}
+
+/**
+ * CPU time of all that the service's groups ever held, boxes and their programs among it.
+ * @returns milliseconds
+ */
+export function groupCpuMs(service: Service): number {
+  const node = processesOf(service.pid).find(({ name }) => name === "node");
+  if (node === undefined) throw new Error("the service has no node");
+  for (const line of readFileSync(`/proc/${node.pid}/cgroup`, "utf8").split("\n")) {
+    const [, controllers = "", path = ""] = line.split(":");
+    const group = path.replace(/\/service$/, "");
+    const own = (file: string) => readFileSync(file, "utf8");
+    if (controllers.split(",").includes("cpuacct")) {
+      return Number(own(`/sys/fs/cgroup/cpuacct${group}/cpuacct.usage`)) / 1e6;
+    }
+    if (controllers === "" && path.endsWith("/service")) {
+      const usage = /usage_usec (\d+)/.exec(own(`/sys/fs/cgroup${group}/cpu.stat`))?.[1];
+      return Number(usage) / 1e3;
+    }
+  }
+  throw new Error("the service's groups were not found");
+}
