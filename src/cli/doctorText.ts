@@ -1,7 +1,7 @@
 /** A report for a person at a terminal. */
+import { shown } from "../core/words.ts";
 import type { Report } from "../doctor/examine.ts";
 import type { Finding, Level } from "../doctor/verdict.ts";
-import { shown } from "./show.ts";
 
 export interface Look {
   readonly columns: number;

@@ -3,6 +3,7 @@ import type { Outcome, PrintedChunk } from "../core/job.ts";
 import { MIB, TRANSFER_LIMITS } from "../core/limits.ts";
 import { parseManifest, resolveManifest } from "../core/manifest.ts";
 import type { Finished, JobSpec, Runner } from "../core/runner.ts";
+import { endSentence } from "../core/words.ts";
 import type { Backend } from "./backend.ts";
 import type { Destination } from "./collect.ts";
 import { collect, mentionFiles } from "./collect.ts";
@@ -11,7 +12,7 @@ import { put, tell } from "./io.ts";
 import { localResult } from "./jobJson.ts";
 import type { Prepared } from "./prepare.ts";
 import type { EnvironmentChoice } from "./runOptions.ts";
-import { EXIT, endSentence, exitStatus } from "./show.ts";
+import { EXIT, exitStatus } from "./show.ts";
 
 /** What the caller wants to have of a job. */
 export interface Wanted {

@@ -1,9 +1,9 @@
 /** `sandrun outputs ID`: the output files of a job on a server. */
+import { shown } from "../core/words.ts";
 import type { Command } from "./io.ts";
 import { put } from "./io.ts";
 import { jobIdOf } from "./jobId.ts";
 import { requireClient } from "./server.ts";
-import { shown } from "./show.ts";
 import { LOOK_OPTIONS } from "./tables.ts";
 import { has, parseOptions } from "./usage.ts";
 

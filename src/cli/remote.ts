@@ -5,15 +5,17 @@ import type { RunResult } from "../client/answers.ts";
 import type { SandrunClient } from "../client/client.ts";
 import { ApiError } from "../client/errors.ts";
 import type { FilesJob } from "../client/jobs.ts";
+import { outcomeFromWire } from "../client/outcome.ts";
 import type { InputTree } from "../core/job.ts";
 import { CLIENT_LIMITS } from "../core/limits.ts";
 import { parseManifest } from "../core/manifest.ts";
+import { endSentence } from "../core/words.ts";
 import { collect, mentionFiles } from "./collect.ts";
 import type { Io } from "./io.ts";
 import { put, tell } from "./io.ts";
 import type { Wanted } from "./local.ts";
 import type { Prepared } from "./prepare.ts";
-import { EXIT, endSentence, errorSentence, exitStatus, outcomeFromWire } from "./show.ts";
+import { EXIT, errorSentence, exitStatus } from "./show.ts";
 import { UsageError } from "./usage.ts";
 import { waitForEnd } from "./waiting.ts";
 

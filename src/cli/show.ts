@@ -1,9 +1,9 @@
-/** Words for a person: how a job ended, and names that cannot play tricks on a terminal. */
+/** What the command line says for a person, and the exit status that tells how a job ended. */
 import { constants } from "node:os";
-import type { WireOutcome } from "../client/answers.ts";
 import { ApiError } from "../client/errors.ts";
 import { Refusal } from "../core/errors.ts";
 import type { Outcome } from "../core/job.ts";
+import { shown } from "../core/words.ts";
 import { UsageError } from "./usage.ts";
 
 export const EXIT = {
@@ -15,20 +15,6 @@ export const EXIT = {
   /** 128 + SIGPIPE: nobody reads what we print. */
   brokenPipe: 141,
 } as const;
-
-/**
- * A sentence with words of a job or a server in it, safe to print: what a terminal obeys (escape
- * sequences, line breaks) or what would make it show something else (bidirectional marks) is
- * written out as `\u{…}`.
- */
-export function shown(sentence: string): string {
-  return sentence
-    .toWellFormed()
-    .replace(
-      /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu,
-      (character) => `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`,
-    );
-}
 
 /** The exit status that tells how a job ended: its own wherever it has one. */
 export function exitStatus(outcome: Outcome): number {
@@ -53,63 +39,6 @@ export function exitStatus(outcome: Outcome): number {
 
 function signalNumber(name: string): number {
   return new Map<string, number>(Object.entries(constants.signals)).get(name) ?? 0;
-}
-
-/** What the job was allowed, for the sentence; undefined where a server does not say. */
-export interface Allowed {
-  readonly memoryMb?: number | undefined;
-  readonly timeoutSeconds?: number | undefined;
-  readonly cpuSeconds?: number | undefined;
-}
-
-/** How it ended when it did not exit by itself; undefined when it did. */
-export function endSentence(outcome: Outcome, allowed: Allowed): string | undefined {
-  switch (outcome.kind) {
-    case "exited":
-      return undefined;
-    case "signalled":
-      return `killed by ${shown(outcome.signal)}`;
-    case "timed_out":
-      return `timed out${amount(" after ", allowed.timeoutSeconds, " s")}`;
-    case "cpu_limit":
-      return `used up its CPU time${amount(" (", allowed.cpuSeconds, " s)")}`;
-    case "out_of_memory":
-      return `ran out of memory${amount(" (", allowed.memoryMb, " MB)")}`;
-    case "output_limit":
-      return "its output files are larger than the limit";
-    case "cancelled":
-      return "cancelled";
-    case "evicted":
-      return "evicted by the server, which needed the room";
-    case "sandbox_error":
-      return `the sandbox failed: ${shown(outcome.step)}`;
-  }
-}
-
-function amount(before: string, value: number | undefined, after: string): string {
-  return value === undefined ? "" : `${before}${value}${after}`;
-}
-
-/** @throws ApiError when the fields that its kind needs are missing. */
-export function outcomeFromWire(wire: WireOutcome): Outcome {
-  switch (wire.kind) {
-    case "exited":
-      return { kind: "exited", exitCode: wire.exit_code ?? missing("exit_code") };
-    case "signalled":
-      return { kind: "signalled", signal: wire.signal ?? missing("signal") };
-    case "sandbox_error":
-      return { kind: "sandbox_error", step: wire.step ?? "" };
-    default:
-      return { kind: wire.kind };
-  }
-}
-
-function missing(field: string): never {
-  throw new ApiError("The server's answer is not of this API.", {
-    code: "bad_answer",
-    status: 200,
-    details: `outcome.${field} is missing`,
-  });
 }
 
 /** A refusal, an answer of a server or a fault of ours, as one line. */

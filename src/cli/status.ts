@@ -1,10 +1,11 @@
 /** `sandrun status ID`: how a job on a server stands. */
 import type { JobStatus } from "../client/answers.ts";
+import { outcomeFromWire } from "../client/outcome.ts";
+import { endSentence } from "../core/words.ts";
 import type { Command } from "./io.ts";
 import { put } from "./io.ts";
 import { jobIdOf } from "./jobId.ts";
 import { requireClient } from "./server.ts";
-import { endSentence, outcomeFromWire } from "./show.ts";
 import { LOOK_OPTIONS } from "./tables.ts";
 import { has, parseOptions } from "./usage.ts";
 

@@ -1,11 +1,11 @@
 /** `sandrun submit FILE|DIR|-`: queues a job on a server and prints its id. */
+import { shown } from "../core/words.ts";
 import type { Command } from "./io.ts";
 import { put } from "./io.ts";
 import { prepareJob } from "./prepare.ts";
 import { upload } from "./remote.ts";
 import { environmentChoice } from "./runOptions.ts";
 import { requireClient } from "./server.ts";
-import { shown } from "./show.ts";
 import { SUBMIT_OPTIONS } from "./tables.ts";
 import { has, parseOptions, UsageError } from "./usage.ts";
 

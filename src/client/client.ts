@@ -69,8 +69,7 @@ export class SandrunClient {
    * @throws ApiError when the server refuses.
    */
   async run(job: NewJob, options: CallOptions & { waitSeconds?: number } = {}): Promise<RunAnswer> {
-    const query = options.waitSeconds === undefined ? "" : `?wait=${options.waitSeconds}`;
-    const response = await this.#call("POST", `run${query}`, options, jobBody(job));
+    const response = await this.#call("POST", `run${waitQuery(options)}`, options, jobBody(job));
     if (response.status === 202)
       return { finished: false, job: await readAs(readSubmitted, response) };
     return { finished: true, result: await readAs(readRunResult, response) };
@@ -81,8 +80,13 @@ export class SandrunClient {
     return readAs(readSubmitted, await this.#call("POST", "submit", options, jobBody(job)));
   }
 
-  async status(jobId: string, options: CallOptions = {}): Promise<JobStatus> {
-    return readAs(readStatus, await this.#call("GET", `status/${segment(jobId)}`, options));
+  /** How a job stands; with `waitSeconds` once it has ended, or after so long at the latest. */
+  async status(
+    jobId: string,
+    options: CallOptions & { waitSeconds?: number } = {},
+  ): Promise<JobStatus> {
+    const path = `status/${segment(jobId)}${waitQuery(options)}`;
+    return readAs(readStatus, await this.#call("GET", path, options));
   }
 
   async logs(jobId: string, options: CallOptions = {}): Promise<Logs> {
@@ -157,6 +161,10 @@ interface Body {
 function jobBody(job: NewJob): Body {
   if (isFilesJob(job)) return { content: multipart(job), headers: {} };
   return { content: JSON.stringify(job), headers: { "content-type": "application/json" } };
+}
+
+function waitQuery({ waitSeconds }: { waitSeconds?: number }): string {
+  return waitSeconds === undefined ? "" : `?wait=${waitSeconds}`;
 }
 
 /** `.` and `..` would be resolved away by the URL and name another address. */

@@ -6,6 +6,7 @@ import { logsAnswer, outputsAnswer, statusAnswer } from "./answers.ts";
 import type { AppContext, AppDeps } from "./deps.ts";
 import { PLAIN_TEXT } from "./headers.ts";
 import { wipeWhenSent } from "./sent.ts";
+import { takeWaitMs } from "./wait.ts";
 
 /**
  * The job of `:id`.
@@ -32,7 +33,12 @@ export function outputsOf(job: Job): Outputs {
   return job.outputs;
 }
 
-export function status(c: AppContext, deps: AppDeps): Response {
+/** With `?wait=` the answer comes when the job has ended, or after so many seconds. */
+export async function status(c: AppContext, deps: AppDeps): Promise<Response> {
+  const waitMs = takeWaitMs(new URL(c.req.url).searchParams, 0);
+  const { id } = jobOf(c, deps.engine);
+  if (waitMs > 0) await deps.engine.waitFor(id, waitMs, c.req.raw.signal);
+  // Looked up again: it may have been destroyed meanwhile.
   const job = jobOf(c, deps.engine);
   return c.json(statusAnswer(job, deps.engine.position(job.id), deps.nowMs()));
 }

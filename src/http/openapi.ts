@@ -47,7 +47,7 @@ export function openApi(version: string): Json {
     paths: {
       "/run": { post: runOperation() },
       "/submit": { post: submitOperation() },
-      "/status/{id}": { get: jobOperation("How a job stands", { 200: json("Status") }) },
+      "/status/{id}": { get: statusOperation() },
       "/logs/{id}": { get: logsOperation() },
       "/outputs/{id}": {
         get: jobOperation("Output files of an ended job", { 200: json("Outputs") }),
@@ -84,18 +84,17 @@ function componentSchemas(): Json {
   );
 }
 
+function waitParameter(description: string, usual: number): Json {
+  const { least, most } = SERVICE_LIMITS.runWaitSeconds;
+  const schema = { type: "number", minimum: least, maximum: most, default: usual };
+  return { name: "wait", in: "query", description, schema };
+}
+
 function runOperation(): Json {
-  const wait = {
-    name: "wait",
-    in: "query",
-    description: "Seconds after which an unfinished job is answered with 202 and goes on.",
-    schema: {
-      type: "number",
-      minimum: SERVICE_LIMITS.runWaitSeconds.least,
-      maximum: SERVICE_LIMITS.runWaitSeconds.most,
-      default: SERVICE_LIMITS.runWaitSeconds.usual,
-    },
-  };
+  const wait = waitParameter(
+    "Seconds after which an unfinished job is answered with 202 and goes on.",
+    SERVICE_LIMITS.runWaitSeconds.usual,
+  );
   const interpreter = {
     name: "interpreter",
     in: "query",
@@ -133,6 +132,12 @@ function logsOperation(): Json {
       content: { ...json("Logs").content, "text/plain": { schema: { type: "string" } } },
     },
   });
+}
+
+function statusOperation(): Json {
+  const one = jobOperation("How a job stands", { 200: json("Status") });
+  const wait = waitParameter("Seconds to wait for its end before the answer.", 0);
+  return { ...one, parameters: [ID_PARAMETER, wait] };
 }
 
 function downloadOneOperation(): Json {

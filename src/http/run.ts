@@ -9,6 +9,7 @@ import { PLAIN_TEXT } from "./headers.ts";
 import { readJob } from "./intake.ts";
 import { faultFields } from "./log.ts";
 import { whenSent, wipeWhenSent } from "./sent.ts";
+import { takeWaitMs } from "./wait.ts";
 
 /** Bodies that can say all of a manifest. */
 const DOCUMENTS = ["application/json", "multipart/form-data"] as const;
@@ -26,7 +27,7 @@ export async function submit(c: AppContext, deps: AppDeps): Promise<Response> {
 export async function run(c: AppContext, deps: AppDeps): Promise<Response> {
   const caller = callerOf(c, deps.callers);
   const query = new URL(c.req.url).searchParams;
-  const waitMs = takeWaitMs(query);
+  const waitMs = takeWaitMs(query, SERVICE_LIMITS.runWaitSeconds.usual);
   const { job, answer } = await submitted(c, caller, query, deps);
   await deps.engine.waitFor(job.id, waitMs, c.req.raw.signal);
   if (c.req.raw.signal.aborted) {
@@ -50,18 +51,6 @@ async function submitted(
     ...DOCUMENTS,
   ]);
   return { job: deps.engine.submit(caller, spec).job, answer };
-}
-
-/** Takes `wait` out of the query. @returns milliseconds @throws Refusal bad_request */
-function takeWaitMs(query: URLSearchParams): number {
-  const { least, usual, most } = SERVICE_LIMITS.runWaitSeconds;
-  const [text = String(usual), ...more] = query.getAll("wait");
-  query.delete("wait");
-  const seconds = /^\d{1,4}(?:\.\d{1,3})?$/.test(text) ? Number(text) : -1;
-  if (more.length > 0 || seconds < least || seconds > most) {
-    throw new Refusal("bad_request", `wait must be one number from ${least} to ${most}.`);
-  }
-  return seconds * 1000;
 }
 
 function hasEnded(job: Job): job is EndedJob {

@@ -45,6 +45,16 @@ test("sends code as JSON and reads the result", async () => {
   assert.deepEqual(JSON.parse(String(sent[0]?.init.body)), { code: "print(1)", timeout: 5 });
 });
 
+test("asks for a status at once, or when the job has ended", async () => {
+  const [sandrun, sent] = client(() => Response.json({ job_id: ID, status: "running" }));
+  await sandrun.status(ID);
+  await sandrun.status(ID, { waitSeconds: 1 });
+  assert.deepEqual(
+    sent.map(({ url }) => url),
+    [`https://box.example/status/${ID}`, `https://box.example/status/${ID}?wait=1`],
+  );
+});
+
 test("tells a job that goes on from one that ended", async () => {
   const queued = { job_id: ID, status: "queued", queue_position: 1 };
   const [sandrun] = client(() => Response.json(queued, { status: 202 }));

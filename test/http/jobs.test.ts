@@ -122,6 +122,30 @@ describe("GET /status and /logs", () => {
     assert.equal(done.expires_at, new Date(rig.clock.nowMs() + 60_000).toISOString());
   });
 
+  it("waits for the end when asked to, and no longer than asked", async () => {
+    const rig = makeRig();
+    const { id, run } = await submitted(rig);
+    const early = ask(rig, `/status/${id}?wait=5`);
+    await settle();
+    rig.clock.advance(5000);
+    assert.equal((await early).json?.status, "running");
+    const last = ask(rig, `/status/${id}?wait=5`);
+    await settle();
+    run.end();
+    assert.equal((await last).json?.status, "completed");
+    assert.equal((await ask(rig, `/status/${id}?wait=5`)).json?.status, "completed");
+    assert.equal((await ask(rig, `/status/${id}?wait=-1`)).json?.code, "bad_request");
+  });
+
+  it("tells who waits that the job was destroyed", async () => {
+    const rig = makeRig();
+    const { id } = await submitted(rig);
+    const asked = ask(rig, `/status/${id}?wait=5`);
+    await settle();
+    await ask(rig, `/jobs/${id}`, { method: "DELETE" });
+    assert.equal((await asked).json?.code, "not_found");
+  });
+
   it("shows what was printed so far, as JSON or plain", async () => {
     const rig = makeRig();
     const { id, run } = await submitted(rig);

@@ -1,0 +1,20 @@
+/** `?wait=SECONDS`: how long an answer may be held back until a job has ended. */
+import { Refusal } from "../core/errors.ts";
+import { SERVICE_LIMITS } from "../core/limits.ts";
+
+/**
+ * Takes `wait` out of the query.
+ * @param usualSeconds when it is not there
+ * @returns milliseconds
+ * @throws Refusal bad_request
+ */
+export function takeWaitMs(query: URLSearchParams, usualSeconds: number): number {
+  const { least, most } = SERVICE_LIMITS.runWaitSeconds;
+  const [text = String(usualSeconds), ...more] = query.getAll("wait");
+  query.delete("wait");
+  const seconds = /^\d{1,4}(?:\.\d{1,3})?$/.test(text) ? Number(text) : -1;
+  if (more.length > 0 || seconds < least || seconds > most) {
+    throw new Refusal("bad_request", `wait must be one number from ${least} to ${most}.`);
+  }
+  return seconds * 1000;
+}
