@@ -176,7 +176,7 @@ static int give_limits(const struct cgroups *cgroups, unsigned controllers, cons
     const char *name;
   } files[] = {{2, MEMORY, "memory.max"}, {2, PIDS, "pids.max"}, {2, CPU, "cpu.max"},
                {1, MEMORY, "memory.limit_in_bytes"}, {1, MEMORY, "memory.memsw.limit_in_bytes"},
-               {1, PIDS, "pids.max"}, {1, CPU, "cpu.cfs_quota_us"}};
+               {1, PIDS, "pids.max"}, {1, CPU, "cpu.cfs_quota_us"}, {1, CPU, "cpu.cfs_period_us"}};
   if (cgroups->owner == geteuid()) return 0;
   for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
     char path[600];

@@ -13,10 +13,25 @@ export interface JobSpec {
   readonly mergeStreams: boolean;
 }
 
+/** A job whose program runs, in the hands of whoever had it run; once it has ended all of it does nothing. */
+export interface RunningJob {
+  /**
+   * CPU time that the job's own group has used so far, in milliseconds; never less than before.
+   * @throws SandboxFault when the kernel does not tell
+   */
+  cpuMs(): number;
+  /**
+   * Holds the job to so many cores, below its own limit; undefined lifts that. A kill lifts it
+   * too, for good: a throttled job takes seconds to die.
+   * @throws SandboxFault when it did not take
+   */
+  throttle(cpus: number | undefined): void;
+}
+
 /** What a runner tells while a job runs; none of these may throw. */
 export interface RunEvents {
   /** The program is about to be started. */
-  onStarted(): void;
+  onStarted(running: RunningJob): void;
   /** The callee owns the bytes from now on. */
   onPrinted(chunk: PrintedChunk): void;
 }

@@ -9,7 +9,13 @@
  */
 import { constants } from "node:os";
 import { SandboxFault } from "../core/errors.ts";
-import type { Outcome, PrintedChunk, StopCause, Usage } from "../core/job.ts";
+import {
+  NO_USAGE,
+  type Outcome,
+  type PrintedChunk,
+  type StopCause,
+  type Usage,
+} from "../core/job.ts";
 import { findLanguage } from "../core/languages.ts";
 import { TRANSFER_LIMITS } from "../core/limits.ts";
 import type { Manifest } from "../core/manifest.ts";
@@ -25,6 +31,7 @@ import {
 import type { Box } from "./box.ts";
 import { boxEnv } from "./boxEnv.ts";
 import type { Counters, Groups } from "./groups.ts";
+import { RunningBox } from "./runningBox.ts";
 
 /** How often the CPU limit is looked at. */
 const CPU_SAMPLE_MS = 50;
@@ -88,37 +95,47 @@ class Feeder {
 
 /** Asks the box to kill for the first reason that comes, and destroys it when it does not. */
 class Stopper {
-  readonly #place: Place;
+  readonly #box: Box;
+  readonly #running: RunningBox;
   readonly #timers: NodeJS.Timeout[] = [];
   cause: OwnCause | undefined;
 
-  constructor(place: Place) {
-    this.#place = place;
+  constructor(box: Box, running: RunningBox) {
+    this.#box = box;
+    this.#running = running;
   }
 
   stop(cause: OwnCause): void {
     if (this.cause !== undefined) return;
     this.cause = cause;
-    void this.#place.box.send(FRAME.kill);
+    this.#running.letDie();
+    void this.#box.send(FRAME.kill);
     this.destroyAfter(DEATH_MS);
   }
 
   destroyAfter(milliseconds: number): void {
-    this.#timers.push(setTimeout(() => void this.#place.box.destroy(), milliseconds));
+    this.#timers.push(setTimeout(() => this.#destroy(), milliseconds));
+  }
+
+  #destroy(): void {
+    this.#running.letDie();
+    void this.#box.destroy();
   }
 
   /** From the program's start on. */
   watch({ timeoutSeconds, cpuSeconds }: Manifest): void {
     this.clear();
-    this.destroyAfter(timeoutSeconds * 1000 + DEATH_MS);
+    const wallMs = timeoutSeconds * 1000;
+    // The box kills at the deadline by itself.
+    this.#timers.push(setTimeout(() => this.#running.letDie(), wallMs));
+    this.destroyAfter(wallMs + DEATH_MS);
     if (cpuSeconds === undefined) return;
-    const { groups, slot } = this.#place;
     const sample = () => {
       try {
-        if (groups.counters(slot).cpuMs >= cpuSeconds * 1000) this.stop("cpu_limit");
+        if (this.#running.cpuMs() >= cpuSeconds * 1000) this.stop("cpu_limit");
       } catch {
-        // A limit that cannot be watched, for want of descriptors perhaps, is no limit.
-        void this.#place.box.destroy();
+        // A limit that cannot be watched is no limit.
+        this.#destroy();
       }
     };
     this.#timers.push(setInterval(sample, CPU_SAMPLE_MS));
@@ -151,7 +168,7 @@ async function follow(
   place: Place,
   spec: JobSpec,
   events: RunEvents,
-  stopper: Stopper,
+  { stopper, running }: { readonly stopper: Stopper; readonly running: RunningBox },
 ): Promise<Exited> {
   const feeder = new Feeder(place.box, spec.manifest.stdin);
   let started = false;
@@ -166,7 +183,7 @@ async function follow(
       started = true;
       // A job that was stopped on its way here has less time left to die.
       if (stopper.cause === undefined) stopper.watch(spec.manifest);
-      events.onStarted();
+      events.onStarted(running);
     } else if (frame.type === FRAME.exited) {
       const exited = decodeExited(frame.payload);
       // Out of memory while its files were unpacked is the job's own end; a death is ours.
@@ -184,7 +201,7 @@ async function follow(
 
 /**
  * Runs the job in a box that is ready, until every process of it is dead.
- * @throws SandboxFault when the sandbox failed.
+ * @throws SandboxFault when the sandbox failed before the job was in the box.
  */
 export async function runInBox(
   place: Place,
@@ -193,16 +210,17 @@ export async function runInBox(
   signal: AbortSignal,
 ): Promise<Ended> {
   const { box, groups, slot } = place;
-  const stopper = new Stopper(place);
-  const onAbort = () => stopper.stop(signal.reason === "evicted" ? "evicted" : "cancelled");
   const start = startOf(spec, place);
   groups.limit(slot, { memoryBytes: spec.manifest.memoryMb * 1024 * 1024, cpus: place.cpus });
+  const running = new RunningBox(groups, slot, place.cpus);
+  const stopper = new Stopper(box, running);
+  const onAbort = () => stopper.stop(signal.reason === "evicted" ? "evicted" : "cancelled");
   if (signal.aborted) onAbort();
   else signal.addEventListener("abort", onAbort, { once: true });
   try {
     stopper.destroyAfter(INPUT_MS);
     void box.sendInput(spec.input).then(() => box.send(FRAME.start, start));
-    const exited = await follow(place, spec, events, stopper);
+    const exited = await follow(place, spec, events, { stopper, running });
     const counters = groups.counters(slot);
     return {
       outcome: outcomeOf(exited, stopper.cause, counters),
@@ -214,16 +232,30 @@ export async function runInBox(
       droppedBytes: { stdout: exited.droppedStdout, stderr: exited.droppedStderr },
     };
   } catch (fault) {
+    running.letDie();
+    await box.destroy();
     // A box that was stopped while its files came in refuses the rest; the cause is ours.
-    if (stopper.cause === undefined) throw fault;
-    const { cpuMs, memoryPeakBytes } = groups.counters(slot);
-    return {
-      outcome: { kind: stopper.cause },
-      usage: { cpuMs, memoryPeakBytes, wallMs: 0 },
-      droppedBytes: { stdout: 0, stderr: 0 },
-    };
+    const outcome: Outcome =
+      stopper.cause === undefined ? faultOutcome(fault) : { kind: stopper.cause };
+    return { outcome, usage: usageOf(place, running), droppedBytes: { stdout: 0, stderr: 0 } };
   } finally {
     stopper.clear();
+    running.end();
     signal.removeEventListener("abort", onAbort);
   }
+}
+
+/** What it used is on its caller's bill, however it ended, even if the kernel tells no more. */
+function usageOf({ groups, slot }: Place, running: RunningBox): Usage {
+  try {
+    const { cpuMs, memoryPeakBytes } = groups.counters(slot);
+    return { ...NO_USAGE, cpuMs, memoryPeakBytes };
+  } catch {
+    return { ...NO_USAGE, cpuMs: running.lastCpuMs() };
+  }
+}
+
+function faultOutcome(fault: unknown): Outcome {
+  const step = fault instanceof SandboxFault ? fault.step : "run the job";
+  return { kind: "sandbox_error", step };
 }

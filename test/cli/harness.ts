@@ -113,7 +113,7 @@ function fakeRunner(setting: Setting, seen: Seen, options: LocalRunnerOptions): 
     health: () => ({ healthy: true }),
     run: async (spec, events, signal) => {
       seen.specs.push(spec);
-      events.onStarted();
+      events.onStarted({ cpuMs: () => 0, throttle: () => undefined });
       for (const stream of ["stdout", "stderr"] as const) {
         const printed = script[stream];
         if (printed !== undefined) events.onPrinted({ stream, bytes: Buffer.from(printed) });

@@ -10,6 +10,7 @@ import type {
   RunEvents,
   Runner,
   RunnerHealth,
+  RunningJob,
 } from "../../src/core/runner.ts";
 
 export const SOME_USAGE: Usage = { cpuMs: 120, memoryPeakBytes: 8 * 1024 * 1024, wallMs: 250 };
@@ -69,8 +70,12 @@ export interface Ending {
 }
 
 /** One job in the fake box. */
-export class FakeRun {
+export class FakeRun implements RunningJob {
   readonly spec: JobSpec;
+  /** What its cgroup would tell. */
+  usedCpuMs = 0;
+  /** Cores that it is held to, in the order in which that was said. */
+  readonly throttles: (number | undefined)[] = [];
   readonly #events: RunEvents;
   readonly #finished = Promise.withResolvers<Finished>();
   readonly signal: AbortSignal;
@@ -94,7 +99,15 @@ export class FakeRun {
   }
 
   start(): void {
-    this.#events.onStarted();
+    this.#events.onStarted(this);
+  }
+
+  cpuMs(): number {
+    return this.usedCpuMs;
+  }
+
+  throttle(cpus: number | undefined): void {
+    this.throttles.push(cpus);
   }
 
   print(bytes: string | Uint8Array, stream: StreamName = "stdout"): void {

@@ -60,6 +60,45 @@ test("limits are set in the words of cgroup v1, swap among them", () => {
   assert.equal(contentOf("cpu.cfs_quota_us"), "50000");
 });
 
+test("a throttle changes the CPU limit alone, below a millisecond a period by a longer period", () => {
+  const two = groupsWith(2, { "cpu.max": "100000 100000" });
+  two.groups.limitCpus(0, 1 / 12);
+  assert.equal(two.contentOf("cpu.max"), "8333 100000");
+  two.groups.limitCpus(0, 0.005);
+  assert.equal(two.contentOf("cpu.max"), "1000 200000");
+  two.groups.limitCpus(0, 0.000_01);
+  assert.equal(two.contentOf("cpu.max"), "1000 1000000");
+  const one = groupsWith(1, { "cpu.cfs_quota_us": "100000", "cpu.cfs_period_us": "100000" });
+  one.groups.limitCpus(0, 0.005);
+  assert.equal(one.contentOf("cpu.cfs_quota_us"), "1000");
+  assert.equal(one.contentOf("cpu.cfs_period_us"), "200000");
+  one.groups.limitCpus(0, 1);
+  assert.equal(one.contentOf("cpu.cfs_quota_us"), "100000");
+  assert.equal(one.contentOf("cpu.cfs_period_us"), "100000");
+});
+
+test("the meter reads CPU time in the words of both versions, as often as asked", () => {
+  const two = groupsWith(2, { "cpu.stat": "usage_usec 1500000\nuser_usec 1\n" });
+  const meter = two.groups.meter(0);
+  assert.equal(meter.cpuMs(), 1500);
+  assert.equal(meter.cpuMs(), 1500);
+  meter.close();
+  const one = groupsWith(1, { "cpuacct.usage": "1500000000\n" });
+  assert.equal(one.groups.meter(0).cpuMs(), 1500);
+});
+
+test("S8: a meter that tells nothing is a fault, not a zero", () => {
+  const { groups } = groupsWith(1, { "cpuacct.usage": "" });
+  assert.match(
+    faultOf(() => groups.meter(0).cpuMs()),
+    /cpuacct/,
+  );
+  assert.match(
+    faultOf(() => groups.meter(7)),
+    /cpuacct/,
+  );
+});
+
 test("on v1 memory is never above memory and swap, whichever way the limit moves", () => {
   const noSwap = { ...V1, "memory.memsw.limit_in_bytes": null };
   const lowered = groupsWith(1, noSwap);

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { after, before } from "node:test";
 import type { InputFile, Outcome, StreamName } from "../../src/core/job.ts";
-import type { Finished, JobSpec, Runner } from "../../src/core/runner.ts";
+import type { Finished, JobSpec, Runner, RunningJob } from "../../src/core/runner.ts";
 import { openLocalRunner } from "../../src/main.ts";
 
 /** Any time without a fraction of a second: a file that keeps it was not touched. */
@@ -29,7 +29,7 @@ export interface Job {
   readonly directories?: readonly string[];
   readonly mergeStreams?: boolean;
   readonly signal?: AbortSignal;
-  readonly onStarted?: () => void;
+  readonly onStarted?: (running: RunningJob) => void;
   /** What was printed so far on that stream; for jobs that say when they are at some point. */
   readonly onPrinted?: (stream: StreamName, text: string) => void;
 }
@@ -99,7 +99,7 @@ export async function hold(runner: Runner, job: Job): Promise<Ended> {
   };
   const finished = await runner.run(
     specOf(job),
-    { onStarted: () => job.onStarted?.(), onPrinted },
+    { onStarted: (running) => job.onStarted?.(running), onPrinted },
     job.signal ?? new AbortController().signal,
   );
   return {

@@ -1,0 +1,123 @@
+/** Throttling a job that runs: what it gets then, and that it dies as quickly as any other. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { RunningJob } from "../../src/core/runner.ts";
+import { begin, hold, useRunner } from "../support/boxes.ts";
+
+const runner = useRunner(1);
+
+/** Tells after each half second how much CPU time it got in it. */
+const TELL = `
+import time
+print("ready", flush=True)
+while True:
+    end, used = time.monotonic() + 0.5, time.process_time()
+    while time.monotonic() < end: pass
+    print("part", int((time.process_time() - used) * 1000), flush=True)
+`;
+
+/** Starts a job that never ends; `running` is there once it has printed. */
+async function beginBusy(code = TELL) {
+  let running: RunningJob | undefined;
+  const heard: ((text: string) => void)[] = [];
+  const onStarted = (started: RunningJob) => {
+    running = started;
+  };
+  const stopper = new AbortController();
+  let text = "";
+  const onPrinted = (_: unknown, printed: string) => {
+    text = printed;
+    for (const listener of heard) listener(printed);
+  };
+  const ended = hold(runner(), { code, onStarted, onPrinted, signal: stopper.signal });
+  const until = (enough: (text: string) => boolean) =>
+    new Promise<void>((resolve) => {
+      const listener = (printed: string) => enough(printed) && resolve();
+      heard.push(listener);
+      listener(text);
+    });
+  await until((printed) => printed.includes("ready"));
+  assert.ok(running);
+  return { running, ended, until, stop: () => stopper.abort("cancelled"), printed: () => text };
+}
+
+const partsOf = (text: string) => [...text.matchAll(/part (\d+)/g)].map(([, ms]) => Number(ms));
+
+test("S8: a throttled job gets its part of a core and no more, until that is lifted", async () => {
+  const job = await beginBusy();
+  await job.until((text) => partsOf(text).length >= 1);
+  job.running.throttle(0.1);
+  const before = partsOf(job.printed()).length;
+  await job.until((text) => partsOf(text).length >= before + 3);
+  const throttled = partsOf(job.printed()).slice(before + 1);
+  job.running.throttle(undefined);
+  await job.until((text) => partsOf(text).length >= before + 6);
+  const free = partsOf(job.printed()).slice(before + 4);
+  job.stop();
+  const { outcome, finished } = await job.ended;
+  assert.deepEqual(outcome, { kind: "cancelled" });
+  const told = `throttled ${throttled}, free ${free}`;
+  assert.ok(Math.max(...throttled) < 150, told);
+  assert.ok(Math.max(...free) > 2 * Math.max(...throttled), told);
+  assert.equal(job.running.cpuMs() <= finished.usage.cpuMs, true);
+});
+
+test("a throttle is never more than the job's own limit", async () => {
+  const job = await beginBusy();
+  job.running.throttle(50);
+  await job.until((text) => partsOf(text).length >= 3);
+  job.stop();
+  const { finished } = await job.ended;
+  assert.ok(finished.usage.cpuMs <= finished.usage.wallMs * 1.3 + 200);
+});
+
+/** A hundred processes whose memory takes time to give back. */
+const HEAVY = `
+import os, signal
+blob = bytearray(40_000_000)
+for _ in range(90):
+    if os.fork() == 0: signal.pause()
+print("ready", flush=True)
+while True: pass
+`;
+
+test("S8: a throttled job dies as quickly as one that is not", async () => {
+  const tookMs = async (cpus: number | undefined) => {
+    const job = await beginBusy(HEAVY);
+    job.running.throttle(cpus);
+    const began = performance.now();
+    job.stop();
+    assert.deepEqual((await job.ended).outcome, { kind: "cancelled" });
+    return performance.now() - began;
+  };
+  const free = await tookMs(undefined);
+  const throttled = await tookMs(0.01);
+  assert.ok(throttled < 4 * free + 1000, `free ${free} ms, throttled ${throttled} ms`);
+});
+
+test("once a job has ended its throttle reaches nobody, and its slot's next job is free", async () => {
+  const job = await beginBusy();
+  job.running.throttle(0.01);
+  job.stop();
+  await job.ended;
+  const used = job.running.cpuMs();
+  const next = await beginBusy();
+  job.running.throttle(0.01);
+  await next.until((text) => partsOf(text).length >= 3);
+  assert.equal(job.running.cpuMs(), used);
+  assert.ok(Math.max(...partsOf(next.printed())) > 150);
+  next.stop();
+  await next.ended;
+});
+
+test("S8: what a job used is told when the sandbox failed, too", async () => {
+  const { ended } = await begin(
+    runner(),
+    { code: "import time\nprint('ready', flush=True)\nwhile True: pass" },
+    "ready",
+  );
+  await runner().close();
+  const { outcome, finished } = await ended;
+  assert.equal(outcome.kind, "sandbox_error");
+  assert.ok(finished.usage.cpuMs > 0);
+});
