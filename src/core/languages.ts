@@ -20,8 +20,15 @@ export interface Language {
   readonly versionArguments: readonly string[];
   /** The version in what that printed (stdout and stderr), undefined when it is not there. */
   readonly version: (printed: string) => string | undefined;
-  /** What to run, cwd /work: a program and its arguments. `entrypoint` is a checked path. */
-  readonly command: (entrypoint: string, args: readonly string[]) => readonly string[];
+  /**
+   * What to run, cwd /work: a program and its arguments. `entrypoint` is a checked path,
+   * `memoryMb` what the job may use.
+   */
+  readonly command: (
+    entrypoint: string,
+    args: readonly string[],
+    memoryMb: number,
+  ) => readonly string[];
 }
 
 interface Row {
@@ -78,10 +85,20 @@ function makeLanguage(row: Row): Language {
   };
 }
 
-function javaCommand(entrypoint: string, args: readonly string[]): readonly string[] {
+/** Of the job's memory; the rest is for code, threads and the compiler. */
+const JAVA_HEAP_PERCENT = 60;
+
+function javaCommand(
+  entrypoint: string,
+  args: readonly string[],
+  memoryMb: number,
+): readonly string[] {
+  // It asks the kernel for the machine's memory and would collect no garbage before the job is
+  // out of its own.
+  const heap = [`-XX:MaxRAM=${memoryMb}m`, `-XX:MaxRAMPercentage=${JAVA_HEAP_PERCENT}`];
   const jar = entrypoint.endsWith(".jar") ? ["-jar"] : [];
   // `java Main.java` compiles in memory; a leading `@` would be an argument file.
-  return ["java", ...jar, `./${entrypoint}`, ...args];
+  return ["java", ...heap, ...jar, `./${entrypoint}`, ...args];
 }
 
 const ROWS: readonly Row[] = [

@@ -158,7 +158,7 @@ function startOf(spec: JobSpec, place: Place): Uint8Array {
     printedBytes: TRANSFER_LIMITS.printedBytes,
     memoryBytes: manifest.memoryMb * 1024 * 1024,
     cpus: Math.ceil(cpus),
-    argv: language.command(manifest.entrypoint, manifest.args),
+    argv: language.command(manifest.entrypoint, manifest.args, manifest.memoryMb),
     env: boxEnv(place.hasTree, Math.ceil(cpus), manifest.env),
   });
 }

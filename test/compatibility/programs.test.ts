@@ -1,7 +1,8 @@
 /** Ordinary programs do the same in a box as outside: each prints what it found, on both sides. */
+import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { test } from "node:test";
-import { useRunner } from "../support/boxes.ts";
+import { say, useRunner } from "../support/boxes.ts";
 import { assertSame, type Program } from "./both.ts";
 
 const runner = useRunner(2);
@@ -46,5 +47,15 @@ for (const [title, program] of Object.entries(PROGRAMS)) {
 if (existsSync("/usr/bin/javac")) {
   test("java does threads, files, processes and its own memory", async () => {
     await assertSame(runner(), { files: ["Broad.java"], command: "java Broad.java" });
+  });
+
+  test("java sizes its heap by the job's memory, not by the machine's", async () => {
+    const code =
+      "public class main { public static void main(String[] a) {" +
+      " System.out.print(Runtime.getRuntime().maxMemory() >> 20); } }";
+    for (const memoryMb of [256, 1024]) {
+      const heapMb = Number(await say(runner(), { interpreter: "java", code, memoryMb }));
+      assert.ok(heapMb > memoryMb / 2 && heapMb < memoryMb * 0.7, `${heapMb} of ${memoryMb} MB`);
+    }
   });
 }

@@ -93,7 +93,7 @@ test("reads the version out of what real programs print", () => {
 
 test("an entrypoint that begins with a dash never becomes an option", () => {
   for (const { name, command } of LANGUAGES) {
-    const argv = command("-c", ["-v", "a b"]);
+    const argv = command("-c", ["-v", "a b"], 512);
     assert.equal(argv.includes("./-c"), true, `${name}: ${argv.join(" ")}`);
     assert.deepEqual(argv.slice(-2), ["-v", "a b"]);
     assert.deepEqual(argv.slice(argv.indexOf("./-c")), ["./-c", "-v", "a b"]);
@@ -123,7 +123,7 @@ test("a compiled program gets its arguments untouched and gives its own exit sta
   const source =
     '#include <stdio.h>\nint main(int c, char **v) { for (int i = 1; i < c; i++) printf("<%s>", v[i]); return 7; }';
   inFolder({ "-a $(touch pwned).c": source }, (folder) => {
-    const ran = runIn(folder, known("gcc").command("-a $(touch pwned).c", NASTY));
+    const ran = runIn(folder, known("gcc").command("-a $(touch pwned).c", NASTY, 512));
     assert.equal(ran.stdout, NASTY.map((argument) => `<${argument}>`).join(""));
     assert.equal(ran.status, 7);
     assert.equal(runIn(folder, ["ls", "-A"]).stdout.trim(), "-a $(touch pwned).c");
@@ -136,7 +136,7 @@ test("a failed compilation ends with the compiler's status and runs nothing", ()
       ["gcc", "a.c"],
       ["g++", "b.cpp"],
     ] as const) {
-      const ran = runIn(folder, known(name).command(file, []));
+      const ran = runIn(folder, known(name).command(file, [], 512));
       assert.equal(ran.status, 1);
       assert.match(ran.stderr, /error/);
     }
@@ -145,14 +145,14 @@ test("a failed compilation ends with the compiler's status and runs nothing", ()
 
 test("C is compiled as C whatever the file is called", () => {
   inFolder({ code: "int main(void) { return 3; }" }, (folder) => {
-    assert.equal(runIn(folder, known("c").command("code", [])).status, 3);
+    assert.equal(runIn(folder, known("c").command("code", [], 512)).status, 3);
   });
 });
 
 test("shells and scripts get their arguments untouched", () => {
   inFolder({ "-x.sh": 'printf "<%s>" "$@"' }, (folder) => {
     for (const name of ["sh", "bash"]) {
-      const ran = runIn(folder, known(name).command("-x.sh", NASTY));
+      const ran = runIn(folder, known(name).command("-x.sh", NASTY, 512));
       assert.equal(ran.stdout, NASTY.map((argument) => `<${argument}>`).join(""));
     }
   });

@@ -53,6 +53,7 @@ export const ENTRYPOINTS: Readonly<Record<string, string>> = {
   bash: "main.sh",
   sh: "main.sh",
   gcc: "main.c",
+  java: "main.java",
 };
 
 export function inputFile(path: string, content: Uint8Array | string = ""): InputFile {
