@@ -24,12 +24,24 @@ mount_all() {
   mount -t proc proc /proc
   mount -t sysfs sysfs /sys
   mount -t cgroup2 cgroup2 "$groups"
-  mkdir -p /dev/pts /dev/shm
+  mkdir -p /dev/pts /dev/shm /checkout
+  mount --bind "$vm_root" /checkout
   mount -t devpts devpts /dev/pts
   mount -t tmpfs -o mode=1777 tmpfs /dev/shm
   mount -t tmpfs -o mode=755 tmpfs /run
   mount -t tmpfs -o mode=1777 tmpfs /tmp
   echo vm >/proc/sys/kernel/hostname
+  show_checkout
+}
+
+# Where it is on the host, though that be below /tmp or in a home that only its owner may enter.
+show_checkout() {
+  local above=$vm_root
+  mkdir -p "$vm_root"
+  mount --move /checkout "$vm_root"
+  while above=${above%/*} && [ -n "$above" ]; do
+    chmod o+x "$above"
+  done
 }
 
 make_user() {

@@ -3,7 +3,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Outcome } from "../../../src/core/job.ts";
 import { type Case, contained, escaped, verdictOf } from "../case.ts";
-import { nonce } from "../host.ts";
+import { nonce, withBait } from "../host.ts";
 import { python } from "../programs.ts";
 
 /** Says that it is ready, then waits to be asked (by its input's end it would not learn of). */
@@ -128,6 +128,27 @@ def blocked(path, how, mode):
 judge([(path, lambda path=path: blocked(path, fcntl.flock, os.O_RDONLY)) for path in
     ("/usr/bin/python3", "/usr/bin/env", "/etc/ld.so.cache", "/usr/lib/os-release", "/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/usr", "/etc", "/dev", "/", "/proc/version")]
     + [(f"region of {path}", lambda path=path: blocked(path, fcntl.lockf, os.O_RDWR)) for path in ("/dev/null", "/dev/zero", "/dev/full")])`;
+
+const LEASED = `
+import fcntl, signal
+paths = [sys.argv[1]] if BARE else ["/usr/bin/env", "/usr/lib/os-release", "/etc/ld.so.cache", "/dev/null"]`;
+
+const LEASE = `${LEASED}
+signal.signal(signal.SIGIO, signal.SIG_IGN)
+held = []
+for path in paths:
+    for kind in (fcntl.F_WRLCK, fcntl.F_RDLCK):
+        try:
+            held.append(os.open(path, os.O_RDONLY))
+            fcntl.fcntl(held[-1], fcntl.F_SETLEASE, kind)
+            break
+        except OSError: pass`;
+
+const TRY_LEASES = `${LEASED}
+def held(path, mode):
+    try: os.close(os.open(path, mode | os.O_NONBLOCK))
+    except BlockingIOError: return True
+judge([(f"{path} {mode}", lambda path=path, mode=mode: held(path, mode)) for path in paths for mode in (os.O_RDONLY, os.O_WRONLY)])`;
 
 const MAKE_IPC = `
 key = int(sys.argv[1][-6:], 16) | 0x5a000000
@@ -267,26 +288,10 @@ judge([(f"{number:05x}", lambda number=number: end.sendto(b"x", b"\\0%05x" % num
   {
     id: "jobs/leases",
     promise: "S10",
-    asRoot: true,
     tries: "holds up another job's opening of a program by a lease",
-    attack: pair(
-      `
-import fcntl, signal
-signal.signal(signal.SIGIO, signal.SIG_IGN)
-held = []
-for path in ("/usr/bin/env", "/usr/lib/os-release", "/etc/ld.so.cache", "/dev/null"):
-    for kind in (fcntl.F_WRLCK, fcntl.F_RDLCK):
-        try:
-            held.append(os.open(path, os.O_RDONLY))
-            fcntl.fcntl(held[-1], fcntl.F_SETLEASE, kind)
-            break
-        except OSError: pass`,
-      `
-def held(path, mode):
-    try: os.close(os.open(path, mode | os.O_NONBLOCK))
-    except BlockingIOError: return True
-judge([(f"{path} {mode}", lambda path=path, mode=mode: held(path, mode)) for path in ("/usr/bin/env", "/usr/lib/os-release", "/etc/ld.so.cache", "/dev/null") for mode in (os.O_RDONLY, os.O_WRONLY)])`,
-    ),
+    // Without a box a lease on a program or on ld.so.cache would halt the host for 45 seconds: there
+    // it is a file of its own.
+    attack: (arena) => withBait((bait) => pair(LEASE, TRY_LEASES, bait.path)(arena)),
   },
   {
     id: "jobs/same-user",

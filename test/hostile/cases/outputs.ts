@@ -1,5 +1,6 @@
 /** What a job leaves to be collected and downloaded. */
 import { type Case, checked, contained, type Ended, escaped, tell } from "../case.ts";
+import { statusIn } from "../client.ts";
 import { withBait } from "../host.ts";
 import { destroyAt, runAt } from "../jobsAt.ts";
 import { python } from "../programs.ts";
@@ -121,13 +122,15 @@ for _ in range(2000):
         service,
         `open(${JSON.stringify(name)}, "w").write("x")\nopen("fine", "w").write("x")`,
       );
-      const answer = await service.ask("GET", `/download/${id}/${encodeURIComponent(name)}`);
+      // As bytes: a client that parses them would refuse the very answer that is looked for.
+      const path = `/download/${id}/${encodeURIComponent(name)}`;
+      const head = await service.raw(`GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`);
       const listed = await service.ask("GET", `/outputs/${id}`);
       await destroyAt(service, id);
       const isRaw = listed.body.includes(27) || listed.body.includes(13);
       return checked(
-        contained(`${answer.status}, and the list says ${listed.body.length} plain bytes`),
-        [answer.headers["set-cookie"] === undefined, "it set a cookie"],
+        contained(`${statusIn(head)}, and the list says ${listed.body.length} plain bytes`),
+        [!/^set-cookie:/im.test(head), "it set a cookie"],
         [!isRaw, "control characters came out as they were"],
       );
     },
