@@ -37,6 +37,8 @@ export interface ServeConfig {
   readonly maxTimeoutSeconds: number;
   readonly maxMemoryMb: number;
   readonly environments: readonly EnvironmentOption[];
+  /** Whether agents are served at /mcp. */
+  readonly mcp: boolean;
 }
 
 /**
@@ -64,6 +66,7 @@ export function parseServeOptions(
     maxTimeoutSeconds: given.one("maxTimeout") ?? JOB_LIMITS.timeoutSeconds.most,
     maxMemoryMb: given.one("maxMemory") ?? JOB_LIMITS.memoryMb.most,
     environments: given.all("environment"),
+    mcp: given.one("mcp") ?? false,
   };
   refuseTwice(config.environments);
   return config;

@@ -119,6 +119,11 @@ export const OPTIONS = {
     help: "a prepared tree that jobs can name and see read-only; may be given several times",
     read: environmentOption,
   },
+  mcp: {
+    name: "mcp",
+    help: "tools for agents (Model Context Protocol, streamable HTTP) at /mcp",
+    read: yesOrNo,
+  },
 } satisfies Record<string, Row<unknown>>;
 
 export type OptionKey = keyof typeof OPTIONS;

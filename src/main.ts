@@ -6,8 +6,9 @@ import { readFileSync } from "node:fs";
 import { freemem, hostname, totalmem } from "node:os";
 import { resolve } from "node:path";
 import type { ServeConfig } from "./config.ts";
-import { SERVICE_LIMITS } from "./core/limits.ts";
+import { MCP_LIMITS, SERVICE_LIMITS } from "./core/limits.ts";
 import type { Runner } from "./core/runner.ts";
+import type { Extension } from "./http/extension.ts";
 import type { Listening } from "./http/server.ts";
 import type { TlsFiles } from "./http/tls.ts";
 import {
@@ -34,20 +35,24 @@ function firstNamed(): number {
   return runtimeTree() === undefined ? 1 : 2;
 }
 
-/**
- * A runner for one command line: a warden of its own and a single slot.
- * @throws Error with one sentence for the user.
- */
-export async function openLocalRunner(options: {
+interface LocalOptions {
   readonly environments: Readonly<Record<string, string>>;
   readonly slots?: number;
-  /** Boxes made ahead; none when left out. */
-  readonly mostWaiting?: number;
   /** What fails is told in the error alone. */
   readonly isQuiet?: boolean;
   /** Another build of the native part, for tests; no variable or option of ours leads here. */
   readonly program?: string;
-}): Promise<Runner> {
+}
+
+/**
+ * A runner for one command line: a warden of its own and a single slot.
+ * @throws Error with one sentence for the user.
+ */
+export async function openLocalRunner(options: LocalOptions): Promise<Runner> {
+  return (await startLocal(options)).runner;
+}
+
+async function startLocal(options: LocalOptions) {
   const environments = Object.entries(options.environments).map(([name, directory]) =>
     environmentTree(name, directory),
   );
@@ -62,7 +67,6 @@ export async function openLocalRunner(options: {
     cpus: 1,
     environments,
     firstEnvironment: firstNamed(),
-    ...(options.mostWaiting === undefined ? {} : { mostWaiting: options.mostWaiting }),
     onClose: () => warden.close(),
   });
   // Every box checks its own layers; asking each interpreter for its version would take longer
@@ -72,7 +76,43 @@ export async function openLocalRunner(options: {
     interpreters: guessInterpreters(environments),
     environments: environments.map(({ name }) => ({ name, interpreters: [], packages: [] })),
   });
-  return runner;
+  return { runner, environments };
+}
+
+/**
+ * The service for one process on this machine, without a listener: boxes of a warden of its own,
+ * which ends with it.
+ * @throws Error with one sentence for the user.
+ */
+export async function openLocalService(options: {
+  readonly environments: Readonly<Record<string, string>>;
+}) {
+  const slots = MCP_LIMITS.localSlots;
+  const { runner, environments } = await startLocal({ ...options, slots, isQuiet: true });
+  const { createService } = await import("./service.ts");
+  const service = createService({
+    runner,
+    version: VERSION,
+    ramBudgetBytes: usualRamBudget(),
+    maxRunning: slots,
+    finishedMs: MCP_LIMITS.localFinishedMs,
+  });
+  // Beside the first jobs: what has not been asked for its version yet is offered without one.
+  const stock = takeStock(runner, environments).catch((fault: unknown) => {
+    runner.report({ healthy: false, reason: faultSentence(fault) });
+  });
+  return {
+    fetch: async (url: string, init: RequestInit) => {
+      // Whoever asks what there is gets the versions too.
+      if (new URL(url).pathname === "/environments") await stock;
+      return service.app.fetch(new Request(url, init));
+    },
+    close: async () => {
+      await service.close();
+      await stock;
+      await runner.close();
+    },
+  };
 }
 
 /**
@@ -99,19 +139,18 @@ export async function serveHelp(): Promise<string> {
 }
 
 /** Memory for jobs when the operator names none: half of the machine, at most what is free. */
-function ramBudgetOf(config: ServeConfig): number {
+function usualRamBudget(): number {
   const usual = Math.min(totalmem() / 2, freemem());
-  return Math.floor(config.ramBudgetBytes ?? Math.max(usual, SERVICE_LIMITS.ramBudgetLeastBytes));
+  return Math.floor(Math.max(usual, SERVICE_LIMITS.ramBudgetLeastBytes));
+}
+
+function ramBudgetOf(config: ServeConfig): number {
+  return Math.floor(config.ramBudgetBytes ?? usualRamBudget());
 }
 
 function slotsOf(config: ServeConfig): number {
   const byMemory = Math.floor(ramBudgetOf(config) / SERVICE_LIMITS.bytesPerSlot);
   return config.slots ?? Math.max(1, Math.min(byMemory, SERVICE_LIMITS.slotsMost));
-}
-
-/** Each holds a slot, and slots follow memory: what waits never takes more than its share of both. */
-function mostWaiting(slots: number): number {
-  return Math.min(SERVICE_LIMITS.waitingBoxes, Math.floor(slots / SERVICE_LIMITS.ramShare));
 }
 
 async function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<ServeConfig> {
@@ -178,6 +217,15 @@ export async function takeStock(
   runner.report({ healthy: true });
 }
 
+function faultSentence(fault: unknown): string {
+  return fault instanceof Error ? fault.message : "what boxes can do could not be found out";
+}
+
+/** What other rooms bring to the API, each only when it is asked for. */
+async function extensionsOf(config: ServeConfig): Promise<readonly Extension[]> {
+  return [...(config.mcp ? [(await import("./mcp/http.ts")).mcpExtension] : [])];
+}
+
 function announce(config: ServeConfig, at: Listening, certificate: Certificate | undefined): void {
   const scheme = config.behindProxy ? "http" : "https";
   process.stderr.write(`sandrun: listening on ${scheme}://${at.address}\n`);
@@ -208,7 +256,6 @@ export async function serve(argv: readonly string[], env: NodeJS.ProcessEnv): Pr
     cpus: config.jobCpus,
     environments,
     firstEnvironment: firstNamed(),
-    mostWaiting: mostWaiting(handover.slots),
     // The warden's own business.
     onClose: () => Promise.resolve(),
   });
@@ -218,6 +265,7 @@ export async function serve(argv: readonly string[], env: NodeJS.ProcessEnv): Pr
     log,
     version: VERSION,
     ramBudgetBytes: ramBudgetOf(config),
+    extensions: await extensionsOf(config),
   });
   const certificate = config.behindProxy ? undefined : await certificateOf(handover);
   const fd = handover.descriptors.get("listen");
@@ -227,8 +275,7 @@ export async function serve(argv: readonly string[], env: NodeJS.ProcessEnv): Pr
   announce(config, listening, certificate);
   takeStock(runner, environments).catch((fault: unknown) => {
     log(faultFields(fault));
-    const reason =
-      fault instanceof Error ? fault.message : "what boxes can do could not be found out";
+    const reason = faultSentence(fault);
     process.stderr.write(`sandrun: ${reason}\n`);
     runner.report({ healthy: false, reason });
   });

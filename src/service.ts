@@ -6,6 +6,7 @@ import { Engine, type Job } from "./engine.ts";
 import { createApp } from "./http/app.ts";
 import { Callers } from "./http/caller.ts";
 import type { AppEnv } from "./http/deps.ts";
+import type { Extension } from "./http/extension.ts";
 import { faultFields, type ServiceLog } from "./http/log.ts";
 import { Uploads } from "./http/uploads.ts";
 import { BoundedQueue } from "./queue/bounded.ts";
@@ -23,6 +24,9 @@ export interface ServiceOptions {
   readonly maxMemoryMb?: number;
   readonly trustedProxies?: readonly string[];
   readonly behindProxy?: boolean;
+  /** How long a finished job is kept. */
+  readonly finishedMs?: number;
+  readonly extensions?: readonly Extension[];
   readonly clock?: Clock;
   readonly log?: ServiceLog;
 }
@@ -43,7 +47,7 @@ export function createService(options: ServiceOptions): Service {
     runner,
     clock,
     queue: makeQueue(options, shareBytes),
-    shelf: makeShelf(clock, shareBytes, onFault),
+    shelf: makeShelf(options, clock, shareBytes, onFault),
     onEnded: (job) => logEnd(job, log),
     onFault,
   });
@@ -66,6 +70,7 @@ export function createService(options: ServiceOptions): Service {
     nowMs: clock.nowMs,
     log,
     version: options.version,
+    extensions: options.extensions ?? [],
   });
   return { app, engine, close: () => engine.shutdown() };
 }
@@ -81,8 +86,13 @@ function makeQueue(options: ServiceOptions, totalWaitingBytes: number): BoundedQ
   });
 }
 
-function makeShelf(clock: Clock, bytes: number, onFault: (fault: unknown) => void): Shelf {
-  const { finishedMs, leaseMs, finishedJobs } = SERVICE_LIMITS;
+function makeShelf(
+  { finishedMs = SERVICE_LIMITS.finishedMs }: ServiceOptions,
+  clock: Clock,
+  bytes: number,
+  onFault: (fault: unknown) => void,
+): Shelf {
+  const { leaseMs, finishedJobs } = SERVICE_LIMITS;
   const { keptBoxes, keptBytes } = CALLER_LIMITS;
   return new Shelf(
     { finishedMs, leaseMs, finishedJobs, bytes, keptBoxes, keptBytes },

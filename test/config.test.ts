@@ -20,6 +20,7 @@ describe("parseServeOptions", () => {
       maxTimeoutSeconds: 3600,
       maxMemoryMb: 2048,
       environments: [],
+      mcp: false,
     });
   });
 
@@ -27,7 +28,7 @@ describe("parseServeOptions", () => {
     const words =
       "--port 9 --listen ::1 --cert c.pem --key k.pem --trusted-proxy 10.0.0.0/8 --trusted-proxy ::1 " +
       "--max-running 3 --max-waiting 4 --slots 5 --queue 6 --ram-budget 2G --job-cpus 1.5 " +
-      "--max-timeout 60 --max-memory 128 --environment sci=/srv/sci --environment r=/srv/r=1";
+      "--max-timeout 60 --max-memory 128 --environment sci=/srv/sci --environment r=/srv/r=1 --mcp";
     assert.deepEqual(parseServeOptions(words.split(" "), {}), {
       listen: { kind: "tcp", host: "::1", port: 9 },
       tls: { certPath: "c.pem", keyPath: "k.pem" },
@@ -45,6 +46,7 @@ describe("parseServeOptions", () => {
         { name: "sci", directory: "/srv/sci" },
         { name: "r", directory: "/srv/r=1" },
       ],
+      mcp: true,
     });
   });
 

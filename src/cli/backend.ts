@@ -1,4 +1,5 @@
 /** What the command line needs from the composition root; loaded only when a command uses it. */
+import type { Fetch } from "../client/client.ts";
 import type { Runner } from "../core/runner.ts";
 
 export interface LocalRunnerOptions {
@@ -6,8 +7,16 @@ export interface LocalRunnerOptions {
   readonly environments: Readonly<Record<string, string>>;
 }
 
+/** The API in this process, with boxes of its own. */
+export interface LocalService {
+  readonly fetch: Fetch;
+  /** Ends every job; resolves when nothing is left on the host. */
+  close(): Promise<void>;
+}
+
 export interface Backend {
   openLocalRunner(options: LocalRunnerOptions): Promise<Runner>;
+  openLocalService(options: LocalRunnerOptions): Promise<LocalService>;
   /** Builds a box and tries what it promises: what is wrong in one sentence, else undefined. */
   tryBox(): Promise<string | undefined>;
   /** The help page of `serve`. */

@@ -18,6 +18,7 @@ const COMMANDS: ReadonlyMap<string, () => Promise<Command>> = new Map([
   ["serve-plan", async () => (await import("./serve.ts")).servePlan],
   ["serve-run", async () => (await import("./serve.ts")).serveRun],
   ["doctor", async () => (await import("./doctor.ts")).doctor],
+  ["mcp", async () => (await import("./mcp.ts")).mcp],
   ["completion", async () => (await import("./completion.ts")).completion],
   ["help", async () => (await import("./help.ts")).help],
   ["--help", async () => (await import("./help.ts")).help],

@@ -6,6 +6,7 @@ import {
   DOCTOR_OPTIONS,
   DOWNLOAD_OPTIONS,
   LOOK_OPTIONS,
+  MCP_OPTIONS,
   RUN_OPTIONS,
   SUBMIT_OPTIONS,
 } from "./tables.ts";
@@ -78,6 +79,17 @@ export const PAGES: ReadonlyMap<string, Page> = new Map([
     },
   ],
   [
+    "mcp",
+    {
+      usage: "sandrun mcp [OPTIONS]",
+      about:
+        "Tools for an agent program (Model Context Protocol) over standard input and output: run_code,\n" +
+        "run_project, read_output, list_interpreters. Jobs run in boxes on this machine, or on a server.\n" +
+        "How to tell an agent program: docs/mcp.md.",
+      options: MCP_OPTIONS,
+    },
+  ],
+  [
     "completion",
     {
       usage: "sandrun completion bash|zsh|fish",
@@ -99,6 +111,7 @@ const OVERVIEW = `Runs code in a box: no network, no disk, no trace after.
   sandrun [OPTIONS] [-]              run the code on standard input
   sandrun submit|status|logs|outputs|download|cancel …   jobs on a server
   sandrun serve [OPTIONS]            serve the HTTP API
+  sandrun mcp [OPTIONS]              tools for agent programs over stdin and stdout
   sandrun doctor                     what this machine lacks for boxes, and how to mend it
   sandrun completion bash|zsh|fish   completion for your shell
   sandrun help COMMAND               the options of a command

@@ -43,6 +43,8 @@ const SERVER_OPTIONS: readonly OptionSpec[] = [
 
 const JSON_OPTION: OptionSpec = { name: "json", help: "print the server's answer as JSON" };
 
+const LOCAL_OPTION: OptionSpec = { name: "local", help: "run it here, whatever server is set" };
+
 const OUT_OPTIONS: readonly OptionSpec[] = [
   { name: "out", short: "o", value: "DIR", help: "write the job's output files below DIR" },
   { name: "force", help: "with --out, replace files that exist" },
@@ -54,7 +56,7 @@ export const RUN_OPTIONS: readonly OptionSpec[] = [
   ...OUT_OPTIONS,
   { name: "json", help: "print the result as JSON" },
   ...SERVER_OPTIONS,
-  { name: "local", help: "run it here, whatever server is set" },
+  LOCAL_OPTION,
 ];
 
 export const SUBMIT_OPTIONS: readonly OptionSpec[] = [
@@ -72,6 +74,17 @@ export const DOWNLOAD_OPTIONS: readonly OptionSpec[] = [...OUT_OPTIONS, ...SERVE
 export const DOCTOR_OPTIONS: readonly OptionSpec[] = [
   { name: "json", help: "print the findings as JSON" },
   { name: "cert", value: "FILE", help: "look at the certificate that the service will show" },
+];
+
+export const MCP_OPTIONS: readonly OptionSpec[] = [
+  {
+    name: "environment",
+    value: "NAME=DIR",
+    repeats: true,
+    help: "a prepared tree of this machine that jobs can name",
+  },
+  ...SERVER_OPTIONS,
+  LOCAL_OPTION,
 ];
 
 export const CANCEL_OPTIONS: readonly OptionSpec[] = SERVER_OPTIONS;

@@ -17,9 +17,9 @@ export interface ManifestFields {
   readonly nonce?: string;
 }
 
-/** One piece of code; further files may stand beside it. */
+/** One piece of code, files by path, or both. */
 export interface CodeJob extends ManifestFields {
-  readonly code: string;
+  readonly code?: string;
   readonly files?: Readonly<Record<string, string | { readonly base64: string }>>;
 }
 
@@ -32,5 +32,5 @@ export interface FilesJob {
 export type NewJob = CodeJob | FilesJob;
 
 export function isFilesJob(job: NewJob): job is FilesJob {
-  return !("code" in job);
+  return "manifest" in job;
 }

@@ -14,6 +14,7 @@ export const REFUSALS = {
   unsupported: { status: 400, sentence: "This is not built yet." },
   unknown_interpreter: { status: 400, sentence: "There is no such interpreter here." },
   unknown_environment: { status: 400, sentence: "There is no such environment here." },
+  not_for_pages: { status: 403, sentence: "Web pages may not use this address." },
   not_found: { status: 404, sentence: "There is no such job or file." },
   no_route: { status: 404, sentence: "There is nothing at this address." },
   method_not_allowed: { status: 405, sentence: "This address does not take that method." },

@@ -86,8 +86,6 @@ export const SERVICE_LIMITS = {
   queue: 1000,
   slotsMost: 256,
   bytesPerSlot: 64 * MIB,
-  /** Boxes made before a job asks for them. */
-  waitingBoxes: 16,
   /** Least memory for jobs that a service may be given. */
   ramBudgetLeastBytes: 256 * MIB,
   /** How long a finished job is kept. */
@@ -98,7 +96,7 @@ export const SERVICE_LIMITS = {
   finishedJobs: 10_000,
   /** Uploads begun, of all callers. */
   uploadsBegun: 64,
-  /** Of the RAM budget: uploads begun, waiting inputs, finished jobs and waiting boxes may hold 1/n each. */
+  /** Of the RAM budget: uploads begun, waiting inputs and finished jobs may hold 1/n each. */
   ramShare: 4,
   /** How long `/run` waits before it answers 202; below the 60 s of common proxies. */
   runWaitSeconds: { least: 0, usual: 50, most: 300 },
@@ -111,6 +109,35 @@ export const CLIENT_LIMITS = {
   /** How long the command line waits in one request before it asks for the status instead. */
   runWaitSeconds: 5,
   statusEveryMs: 500,
+} as const;
+
+/**
+ * What the tools for agents take and give. A model reads the results, so they show far less than
+ * a job may print and make; what is left out is said.
+ */
+export const MCP_LIMITS = {
+  /** One message that comes in: a job of `jsonBodyBytes` and what stands around it. */
+  messageBytes: 10 * MIB,
+  /** Seconds of a job that asks for none: many agent programs give up on a call after 60. */
+  timeoutSeconds: 30,
+  /** How long one look at a job waits for its end; progress is told as often. */
+  followSeconds: 1,
+  /** Shown of each stream: its beginning and its end. */
+  headCharacters: 12_000,
+  tailCharacters: 6_000,
+  /** Output files that a result names. */
+  filesShown: 50,
+  imagesShown: 4,
+  /** Of the images in one result; in base64 a third more. */
+  imageBytes: 3 * MIB,
+  /** Of a text that is read at once. */
+  readBytes: 48 * KIB,
+  /** Of a file that is read as a resource: in base64 below what clients take in one message. */
+  resourceBytes: 6 * MIB,
+  /** Boxes of a session on this machine. */
+  localSlots: 4,
+  /** How long a session on this machine keeps a finished job: models think between two calls. */
+  localFinishedMs: 600_000,
 } as const;
 
 /** What one connection may take before the API looks at a request. */

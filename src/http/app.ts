@@ -5,6 +5,7 @@ import { Refusal } from "../core/errors.ts";
 import type { AppContext, AppDeps, AppEnv } from "./deps.ts";
 import { downloadAll, downloadOne } from "./download.ts";
 import { faultResponse, refusalResponse } from "./errors.ts";
+import { within } from "./extension.ts";
 import { CORS_HEADERS, PREFLIGHT_HEADERS, SAFE_HEADERS } from "./headers.ts";
 import { environments, health, service, stats } from "./info.ts";
 import { destroy, logs, outputs, status } from "./jobs.ts";
@@ -62,9 +63,10 @@ export function createApp(deps: AppDeps): Hono<AppEnv> {
   });
   app.options("*", (c) => c.body(null, 204, PREFLIGHT_HEADERS));
   for (const { path, method, handler } of ROUTES) {
-    app.on(method, path, (c) => handler(c, deps));
-    const allow = method === "GET" ? "GET, HEAD, OPTIONS" : `${method}, OPTIONS`;
-    app.all(path, () => refusalResponse(new Refusal("method_not_allowed"), allow));
+    add(app, path, method, (c) => handler(c, deps));
+  }
+  for (const { path, method, handler } of deps.extensions ?? []) {
+    add(app, path, method, (c) => handler(c, deps, within(c, deps, app)));
   }
   app.notFound(() => refusalResponse(new Refusal("no_route")));
   app.onError((error) => {
@@ -73,6 +75,17 @@ export function createApp(deps: AppDeps): Hono<AppEnv> {
     return faultResponse();
   });
   return app;
+}
+
+function add(
+  app: Hono<AppEnv>,
+  path: string,
+  method: Route["method"],
+  answer: (c: AppContext) => Response | Promise<Response>,
+): void {
+  app.on(method, path, answer);
+  const allow = method === "GET" ? "GET, HEAD, OPTIONS" : `${method}, OPTIONS`;
+  app.all(path, () => refusalResponse(new Refusal("method_not_allowed"), allow));
 }
 
 function unsupported(what: string): Handler {

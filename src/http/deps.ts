@@ -4,6 +4,7 @@ import type { Context } from "hono";
 import type { Runner } from "../core/runner.ts";
 import type { Engine } from "../engine.ts";
 import type { Callers } from "./caller.ts";
+import type { Extension } from "./extension.ts";
 import type { ServiceLog } from "./log.ts";
 import type { Uploads } from "./uploads.ts";
 
@@ -24,16 +25,21 @@ export interface AppDeps {
   readonly log: ServiceLog;
   /** Of this program, as in package.json. */
   readonly version: string;
+  /** Routes beside those of the API. */
+  readonly extensions?: readonly Extension[];
 }
 
 export interface AppEnv {
-  /** Absent when a test asks the app without a socket. */
-  Bindings: Partial<HttpBindings>;
+  /** Absent when a test asks the app without a socket; `caller` is for questions from inside. */
+  Bindings: Partial<HttpBindings> & { readonly caller?: string };
 }
 
 export type AppContext = Context<AppEnv>;
 
 /** The caller's key; see caller.ts. */
 export function callerOf(c: AppContext, callers: Callers): string {
-  return callers.keyOf(c.env?.incoming?.socket.remoteAddress, c.req.header("x-forwarded-for"));
+  return (
+    c.env?.caller ??
+    callers.keyOf(c.env?.incoming?.socket.remoteAddress, c.req.header("x-forwarded-for"))
+  );
 }

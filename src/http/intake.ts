@@ -18,6 +18,7 @@ import type { JobSpec } from "../core/runner.ts";
 import { bodyOf, readWhole, refuseEncoded } from "./body.ts";
 import type { AppDeps } from "./deps.ts";
 import { codeFile, parseJsonJob, USUAL_INTERPRETER } from "./jsonJob.ts";
+import { declaredBytes } from "./uploads.ts";
 
 export interface ReadJob {
   readonly spec: JobSpec;
@@ -83,26 +84,16 @@ function limitOf(mediaType: MediaType): number {
     : TRANSFER_LIMITS.jsonBodyBytes;
 }
 
-/**
- * Refuses what says itself that it is too large before a byte of it is read, and takes a place
- * among the uploads unless the body is small.
- */
+/** A multipart body has boundaries and headers beside its files: it is counted as it is read. */
 function beginUpload(
   headers: Headers,
   mediaType: MediaType,
   caller: string,
-  deps: AppDeps,
+  { uploads }: AppDeps,
 ): () => void {
-  const header = headers.get("content-length") ?? "";
-  const declared = /^\d{1,15}$/.test(header) ? Number(header) : undefined;
   const limit = limitOf(mediaType);
-  // A multipart body has boundaries and headers beside its files: counted as it is read.
-  if (declared !== undefined && declared > limit && mediaType !== "multipart/form-data") {
-    throw new Refusal("too_large", `The body may have ${limit} bytes.`);
-  }
-  const isSmall = declared !== undefined && declared <= TRANSFER_LIMITS.smallBodyBytes;
-  if (isSmall && mediaType !== "multipart/form-data") return () => undefined;
-  return deps.uploads.begin(caller, Math.min(declared ?? limit, limit));
+  if (mediaType !== "multipart/form-data") return uploads.beginWhole(caller, headers, limit);
+  return uploads.begin(caller, Math.min(declaredBytes(headers) ?? limit, limit));
 }
 
 async function readDraft(

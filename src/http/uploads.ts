@@ -4,11 +4,18 @@
  * all. Bytes are reserved as declared, or as the limit when nothing was declared.
  */
 import { Refusal } from "../core/errors.ts";
+import { TRANSFER_LIMITS } from "../core/limits.ts";
 
 export interface UploadLimits {
   readonly perCaller: number;
   readonly total: number;
   readonly totalBytes: number;
+}
+
+/** What a request says of its body's length; undefined when it says nothing that can be used. */
+export function declaredBytes(headers: Headers): number | undefined {
+  const header = headers.get("content-length") ?? "";
+  return /^\d{1,15}$/.test(header) ? Number(header) : undefined;
 }
 
 /** Places come free within moments when uploads are quick; there is nothing to compute it from. */
@@ -40,6 +47,20 @@ export class Uploads {
     this.#total += 1;
     this.#bytes += bytes;
     return () => this.#end(caller, bytes);
+  }
+
+  /**
+   * `begin` for a body that is read whole; what is declared small is read in a moment and takes
+   * no place.
+   * @throws Refusal too_large for what says itself that it is, before a byte of it is read
+   */
+  beginWhole(caller: string, headers: Headers, limitBytes: number): () => void {
+    const declared = declaredBytes(headers);
+    if (declared !== undefined && declared > limitBytes) {
+      throw new Refusal("too_large", `The body may have ${limitBytes} bytes.`);
+    }
+    const isSmall = declared !== undefined && declared <= TRANSFER_LIMITS.smallBodyBytes;
+    return isSmall ? () => undefined : this.begin(caller, declared ?? limitBytes);
   }
 
   #end(caller: string, bytes: number): void {

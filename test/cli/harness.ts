@@ -96,6 +96,7 @@ function fakeBackend(setting: Setting, seen: Seen): Backend {
       seen.opened.push(options);
       return fakeRunner(setting, seen, options);
     },
+    openLocalService: () => Promise.reject(new Error("no test of the command line runs a service")),
     tryBox: () => Promise.resolve(setting.brokenBox),
     serveHelp: () => Promise.resolve("sandrun serve [OPTIONS]\n"),
     printPlan: async () => undefined,

@@ -18,8 +18,9 @@ const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
   ["http", ["engine", "core", "archive"]],
   ["client", ["core"]],
   ["doctor", ["core"]],
-  ["cli", ["client", "core", "main", "doctor"]],
-  ["main", ["core", "queue", "store", "sandbox", "pool", "archive", "engine", "http"]],
+  ["mcp", ["core", "client", "http"]],
+  ["cli", ["client", "core", "main", "doctor", "mcp"]],
+  ["main", ["core", "queue", "store", "sandbox", "pool", "archive", "engine", "http", "mcp"]],
 ]);
 
 /** Rooms that also run where there is no Node. */
@@ -85,6 +86,25 @@ test("the command line reaches the composition root by main.ts only", () => {
     .filter(({ target = "" }) => roomOf(target) === "main" && target !== "src/main.ts")
     .map(({ from, index, specifier }) => at(from, index, specifier));
   assert.deepEqual(wrong, []);
+});
+
+test("what only some runs need is loaded by those", () => {
+  const rooms = ["mcp"];
+  const wrong = imports
+    .filter(
+      ({ from, target = "" }) =>
+        !rooms.includes(roomOf(from.path)) && rooms.includes(roomOf(target)),
+    )
+    .filter(({ isType, isLazy }) => !isType && !isLazy)
+    .map(({ from, index, specifier }) => at(from, index, specifier));
+  assert.deepEqual(wrong, []);
+  const outside = imports
+    .filter(
+      ({ from, specifier }) =>
+        specifier.startsWith("@modelcontextprotocol/") && roomOf(from.path) !== "mcp",
+    )
+    .map(({ from, index, specifier }) => at(from, index, specifier));
+  assert.deepEqual(outside, []);
 });
 
 test("core and client need no Node", () => {
