@@ -79,9 +79,7 @@ async function handOver(build: Build, slot: number, program: Uint8Array): Promis
   try {
     const file = { path: "probe", executable: true, mtimeSeconds: 1, bytes: program };
     const handedOverMs = performance.timeOrigin + performance.now();
-    void box
-      .sendInput({ files: [file], directories: [] })
-      .then(() => box.send(FRAME.start, startFrame(["./probe"])));
+    void box.sendJob({ files: [file], directories: [] }, startFrame(["./probe"]));
     const printed = await untilExited(box);
     return Number(printed) / 1e6 - handedOverMs;
   } finally {

@@ -38,6 +38,8 @@ function firstNamed(): number {
 interface LocalOptions {
   readonly environments: Readonly<Record<string, string>>;
   readonly slots?: number;
+  /** Boxes made ahead; none when left out. */
+  readonly mostWaiting?: number;
   /** What fails is told in the error alone. */
   readonly isQuiet?: boolean;
   /** Another build of the native part, for tests; no variable or option of ours leads here. */
@@ -67,6 +69,7 @@ async function startLocal(options: LocalOptions) {
     cpus: 1,
     environments,
     firstEnvironment: firstNamed(),
+    ...(options.mostWaiting === undefined ? {} : { mostWaiting: options.mostWaiting }),
     onClose: () => warden.close(),
   });
   // Every box checks its own layers; asking each interpreter for its version would take longer
@@ -151,6 +154,11 @@ function ramBudgetOf(config: ServeConfig): number {
 function slotsOf(config: ServeConfig): number {
   const byMemory = Math.floor(ramBudgetOf(config) / SERVICE_LIMITS.bytesPerSlot);
   return config.slots ?? Math.max(1, Math.min(byMemory, SERVICE_LIMITS.slotsMost));
+}
+
+/** Each holds a slot, and slots follow memory: what waits never takes more than its share of both. */
+function mostWaiting(slots: number): number {
+  return Math.min(SERVICE_LIMITS.waitingBoxes, Math.floor(slots / SERVICE_LIMITS.ramShare));
 }
 
 async function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<ServeConfig> {
@@ -256,6 +264,7 @@ export async function serve(argv: readonly string[], env: NodeJS.ProcessEnv): Pr
     cpus: config.jobCpus,
     environments,
     firstEnvironment: firstNamed(),
+    mostWaiting: mostWaiting(handover.slots),
     // The warden's own business.
     onClose: () => Promise.resolve(),
   });

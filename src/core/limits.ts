@@ -86,6 +86,8 @@ export const SERVICE_LIMITS = {
   queue: 1000,
   slotsMost: 256,
   bytesPerSlot: 64 * MIB,
+  /** Boxes made before a job asks for them. */
+  waitingBoxes: 16,
   /** Least memory for jobs that a service may be given. */
   ramBudgetLeastBytes: 256 * MIB,
   /** How long a finished job is kept. */
@@ -96,7 +98,7 @@ export const SERVICE_LIMITS = {
   finishedJobs: 10_000,
   /** Uploads begun, of all callers. */
   uploadsBegun: 64,
-  /** Of the RAM budget: uploads begun, waiting inputs and finished jobs may hold 1/n each. */
+  /** Of the RAM budget: uploads begun, waiting inputs, finished jobs and waiting boxes may hold 1/n each. */
   ramShare: 4,
   /** How long `/run` waits before it answers 202; below the 60 s of common proxies. */
   runWaitSeconds: { least: 0, usual: 50, most: 300 },

@@ -2,7 +2,6 @@
  * One box as a stream: frames out, frames in; closing it destroys the box. The end of the
  * stream means that the keeper waited for the box and nothing of it is left.
  */
-import { once } from "node:events";
 import { createConnection, type Socket } from "node:net";
 import { SandboxFault } from "../core/errors.ts";
 import type { InputTree } from "../core/job.ts";
@@ -24,23 +23,54 @@ import {
 /** How long the keeper and the box's own checks may take, on a machine that is very busy. */
 const BUILD_MS = 60_000;
 
+/** Files of a job that is sent at once. */
+const FEW_FILES = 32;
+/** Bytes from the box that are held here until somebody asks; then it must wait. */
+const HELD_MOST = 128 * 1024;
+
 export class Box {
   readonly #socket: Socket;
-  readonly #chunks: AsyncIterator<Uint8Array>;
   readonly #parser = new FrameParser();
-  readonly #gone: Promise<void>;
+  /** Resolves when nothing of it is left, whoever ended it. */
+  readonly gone: Promise<void>;
   #frames: Frame[] = [];
+  #heldBytes = 0;
+  #wake: (() => void) | undefined;
+  #end: SandboxFault | undefined;
   #destroyed = false;
   isolation: readonly string[] = [];
 
   private constructor(socket: Socket) {
     this.#socket = socket;
-    this.#chunks = socket[Symbol.asyncIterator]();
-    this.#gone = new Promise((resolve) => {
+    this.gone = new Promise((resolve) => {
       socket.once("close", () => resolve());
     });
-    // What fails is told by the reading side; without a listener it would end the process.
-    socket.on("error", () => undefined);
+    socket.on("data", (chunk: Buffer) => this.#take(chunk));
+    // The keeper closes its side only when it has waited for the box.
+    socket.once("end", () => socket.destroy());
+    socket.once("close", () => this.#endWith(new SandboxFault("the box died")));
+    socket.on("error", (cause: NodeJS.ErrnoException) => {
+      const step = cause.syscall === "connect" ? "reach the keeper" : "read from the box";
+      this.#endWith(new SandboxFault(step, 0, { cause }));
+    });
+  }
+
+  #take(chunk: Buffer): void {
+    if (this.#destroyed) return;
+    try {
+      this.#frames.push(...this.#parser.push(chunk));
+    } catch (cause) {
+      this.#endWith(new SandboxFault("read from the box", 0, { cause }));
+      return;
+    }
+    this.#heldBytes += chunk.length;
+    if (this.#heldBytes > HELD_MOST) this.#socket.pause();
+    this.#wake?.();
+  }
+
+  #endWith(fault: SandboxFault): void {
+    this.#end ??= fault;
+    this.#wake?.();
   }
 
   /**
@@ -64,11 +94,6 @@ export class Box {
   }
 
   async #open(request: BoxRequest): Promise<void> {
-    try {
-      await once(this.#socket, "connect");
-    } catch (cause) {
-      throw new SandboxFault("reach the keeper", 0, { cause });
-    }
     this.#socket.write(encodeRequest(request));
     const frame = await this.next();
     if (frame.type !== FRAME.ready) throw new SandboxFault("wait for the box");
@@ -84,8 +109,8 @@ export class Box {
    */
   async next(): Promise<Frame> {
     for (;;) {
-      // `destroy` drops pieces of the stream: what a program printed behind such a gap would be
-      // taken for frames, and it could tell of an end that was not its own.
+      // What `destroy` drops leaves a gap: what a program printed behind it would be taken for
+      // frames, and it could tell of an end that was not its own.
       if (this.#destroyed) throw new SandboxFault("the box was destroyed");
       const frame = this.#frames.shift();
       if (frame?.type === FRAME.fault) {
@@ -93,12 +118,13 @@ export class Box {
         throw new SandboxFault(fault.step, fault.errno);
       }
       if (frame !== undefined) return frame;
-      const chunk = await this.#chunks.next().catch((cause: unknown) => {
-        throw new SandboxFault("read from the box", 0, { cause });
-      });
-      if (this.#destroyed) continue;
-      if (chunk.done === true) throw new SandboxFault("the box died");
-      this.#frames = this.#parser.push(chunk.value);
+      if (this.#end !== undefined) throw this.#end;
+      this.#heldBytes = 0;
+      this.#socket.resume();
+      const woken = Promise.withResolvers<void>();
+      this.#wake = woken.resolve;
+      await woken.promise;
+      this.#wake = undefined;
     }
   }
 
@@ -113,11 +139,40 @@ export class Box {
     const hasRoom = this.#socket.write(payload);
     this.#socket.uncork();
     if (hasRoom) return;
-    await Promise.race([new Promise((resolve) => this.#socket.once("drain", resolve)), this.#gone]);
+    await Promise.race([new Promise((resolve) => this.#socket.once("drain", resolve)), this.gone]);
   }
 
-  /** Fills /work. What goes wrong inside is told by the box, on the reading side. */
-  async sendInput(input: InputTree): Promise<void> {
+  /**
+   * Fills /work and starts the program. What goes wrong inside is told by the box, on the reading
+   * side.
+   * @param start the payload of START
+   */
+  async sendJob(input: InputTree, start: Uint8Array): Promise<void> {
+    const bytes = input.files.reduce((sum, file) => sum + file.bytes.length, 0);
+    if (bytes <= CHUNK_MOST && input.files.length <= FEW_FILES) this.#sendAtOnce(input, start);
+    else {
+      await this.#sendInput(input);
+      await this.send(FRAME.start, start);
+    }
+  }
+
+  /** Small jobs, which are most: one call of the system for all of it. */
+  #sendAtOnce(input: InputTree, start: Uint8Array): void {
+    const pieces: Uint8Array[] = [];
+    const add = (type: number, payload: Uint8Array) =>
+      pieces.push(encodeHeader(type, payload.length), payload);
+    for (const path of input.directories) add(FRAME.directory, new TextEncoder().encode(path));
+    for (const file of input.files) {
+      add(FRAME.file, encodeFile(file));
+      if (file.bytes.length > 0) add(FRAME.data, file.bytes);
+    }
+    add(FRAME.start, start);
+    const whole = Buffer.concat(pieces);
+    // A copy of job data: overwritten as soon as it is out.
+    if (this.#socket.writable) this.#socket.write(whole, () => whole.fill(0));
+  }
+
+  async #sendInput(input: InputTree): Promise<void> {
     for (const path of input.directories) {
       await this.send(FRAME.directory, new TextEncoder().encode(path));
     }
@@ -132,13 +187,11 @@ export class Box {
   /** Destroys the box; resolves when it was waited for and is gone. */
   async destroy(): Promise<void> {
     this.#destroyed = true;
+    this.#frames = [];
+    this.#wake?.();
     // Only the writing side: the end of the other one is the keeper's word that it is gone.
     this.#socket.end();
-    for (;;) {
-      const chunk = await this.#chunks.next().catch(() => ({ done: true }));
-      if (chunk.done === true) break;
-    }
-    this.#socket.destroy();
-    await this.#gone;
+    this.#socket.resume();
+    await this.gone;
   }
 }

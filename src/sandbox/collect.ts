@@ -150,7 +150,11 @@ export const NO_OUTPUTS: Outputs = {
 };
 
 /** Outputs whose bytes are in our memory. */
-function shelved(contents: Map<OutputFile, Uint8Array[]>, totalBytes: number): Outputs {
+function shelved(
+  contents: Map<OutputFile, Uint8Array[]>,
+  totalBytes: number,
+  release: () => Promise<void>,
+): Outputs {
   const files = [...contents.keys()];
   return {
     files,
@@ -162,7 +166,7 @@ function shelved(contents: Map<OutputFile, Uint8Array[]>, totalBytes: number): O
     destroy: () => {
       for (const pieces of contents.values()) for (const piece of pieces) piece.fill(0);
       contents.clear();
-      return Promise.resolve();
+      return release();
     },
   };
 }
@@ -206,8 +210,9 @@ async function* copies(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8A
 
 /**
  * Chooses and reads the outputs of a job whose processes are all dead.
- * Up to the shelf's size they are taken into memory and the box is released; larger ones keep
+ * Up to the shelf's size they are taken into memory and the box is being released; larger ones keep
  * it until they are destroyed.
+ * @param release may be called again, and resolves when the box is gone
  * @throws OutputLimit when there is more than a job may give back.
  */
 export async function collect(
@@ -229,6 +234,6 @@ export async function collect(
     entries.set(file, one.entry);
   }
   if (!keep) return held(box, entries, totalBytes, release);
-  await release();
-  return shelved(contents, totalBytes);
+  void release();
+  return shelved(contents, totalBytes, release);
 }

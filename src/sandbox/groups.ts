@@ -13,11 +13,17 @@ export interface JobLimits {
   readonly cpus: number;
 }
 
+/** As the kernel writes them. */
+export interface HeldLimits {
+  readonly memory: string;
+  /** v1 only. */
+  readonly withSwap: string;
+  readonly cpu: string;
+}
+
 export interface Counters {
   readonly cpuMs: number;
   readonly memoryPeakBytes: number;
-  /** Processes that the kernel killed for want of memory. */
-  readonly oomKills: number;
 }
 
 const PERIOD_US = 100_000;
@@ -43,26 +49,50 @@ export class Groups {
     return `${this.#places[controller]}/jobs/slot-${slot}/${name}`;
   }
 
+  /** What stands in the limit files of a slot. @throws SandboxFault naming the file. */
+  limitsOf(slot: number): HeldLimits {
+    if (this.#places.version === 2) {
+      return {
+        memory: this.#read(this.#file("memory", slot, "memory.max")),
+        withSwap: "",
+        cpu: this.#read(this.#file("cpu", slot, "cpu.max")),
+      };
+    }
+    return {
+      memory: this.#read(this.#file("memory", slot, "memory.limit_in_bytes")),
+      withSwap: this.#read(this.#file("memory", slot, "memory.memsw.limit_in_bytes")),
+      cpu: this.#read(this.#file("cpu", slot, "cpu.cfs_quota_us")),
+    };
+  }
+
   /**
-   * Sets the limits and reads them back: a job never starts under a limit that did not take.
+   * Sets the limits that are not as asked already, and reads them back: a job never starts under
+   * a limit that did not take.
+   * @param held what was read of this very group since it was made
    * @throws SandboxFault naming the file.
    */
-  limit(slot: number, limits: JobLimits): void {
+  limit(slot: number, limits: JobLimits, held: HeldLimits = this.limitsOf(slot)): void {
     const quotaUs = Math.round(limits.cpus * PERIOD_US);
+    const memory = `${limits.memoryBytes}`;
     if (this.#places.version === 2) {
-      this.#set(this.#file("memory", slot, "memory.max"), `${limits.memoryBytes}`);
-      this.#set(this.#file("cpu", slot, "cpu.max"), `${quotaUs} ${PERIOD_US}`);
+      const cpu = `${quotaUs} ${PERIOD_US}`;
+      if (held.memory !== memory) this.#set(this.#file("memory", slot, "memory.max"), memory);
+      if (held.cpu !== cpu) this.#set(this.#file("cpu", slot, "cpu.max"), cpu);
       return;
     }
-    this.#limitMemoryV1(slot, limits.memoryBytes);
-    this.#set(this.#file("cpu", slot, "cpu.cfs_quota_us"), `${quotaUs}`);
+    if (held.memory !== memory || held.withSwap !== memory) {
+      this.#limitMemoryV1(slot, limits.memoryBytes, held);
+    }
+    if (held.cpu !== `${quotaUs}`) {
+      this.#set(this.#file("cpu", slot, "cpu.cfs_quota_us"), `${quotaUs}`);
+    }
   }
 
   /** On v1 memory must never be above memory + swap, whichever way the limit moves. */
-  #limitMemoryV1(slot: number, bytes: number): void {
+  #limitMemoryV1(slot: number, bytes: number, held: HeldLimits): void {
     const memory = this.#file("memory", slot, "memory.limit_in_bytes");
     const withSwap = this.#file("memory", slot, "memory.memsw.limit_in_bytes");
-    const order = bytes > Number(this.#read(memory)) ? [withSwap, memory] : [memory, withSwap];
+    const order = bytes > Number(held.memory) ? [withSwap, memory] : [memory, withSwap];
     for (const file of order) this.#set(file, `${bytes}`);
   }
 
@@ -118,15 +148,19 @@ export class Groups {
       return {
         cpuMs: this.#field(this.#file("cpu", slot, "cpu.stat"), "usage_usec") / 1000,
         memoryPeakBytes: Number(this.#read(this.#file("memory", slot, "memory.peak"))),
-        oomKills: this.#field(this.#file("memory", slot, "memory.events"), "oom_kill"),
       };
     }
     const peak = this.#file("memory", slot, "memory.max_usage_in_bytes");
     return {
       cpuMs: Number(this.#read(this.#file("cpuacct", slot, "cpuacct.usage"))) / 1e6,
       memoryPeakBytes: Number(this.#read(peak)),
-      oomKills: this.#field(this.#file("memory", slot, "memory.oom_control"), "oom_kill"),
     };
+  }
+
+  /** Processes of the job that the kernel killed for want of memory. */
+  oomKills(slot: number): number {
+    const name = this.#places.version === 2 ? "memory.events" : "memory.oom_control";
+    return this.#field(this.#file("memory", slot, name), "oom_kill");
   }
 
   #read(file: string): string {

@@ -30,7 +30,7 @@ import {
 } from "../core/wire.ts";
 import type { Box } from "./box.ts";
 import { boxEnv } from "./boxEnv.ts";
-import type { Counters, Groups } from "./groups.ts";
+import type { Groups, HeldLimits } from "./groups.ts";
 import { RunningBox } from "./runningBox.ts";
 
 /** How often the CPU limit is looked at. */
@@ -52,6 +52,8 @@ export interface Place {
   readonly box: Box;
   readonly groups: Groups;
   readonly slot: number;
+  /** What stood in the slot's limit files when the box was made. */
+  readonly limits: HeldLimits;
   readonly cpus: number;
   /** Something is mounted at /env. */
   readonly hasTree: boolean;
@@ -62,11 +64,13 @@ function signalName(number: number): string {
   return found?.[0] ?? `SIG${number}`;
 }
 
-function outcomeOf(exited: Exited, ownCause: OwnCause | undefined, counters: Counters): Outcome {
+function outcomeOf(exited: Exited, ownCause: OwnCause | undefined, place: Place): Outcome {
   if (exited.cause === "wall") return { kind: "timed_out" };
   if (exited.cause === "killed") return { kind: ownCause ?? "cancelled" };
   const killed = exited.signal === constants.signals.SIGKILL;
-  if (exited.cause === "oom" || (killed && counters.oomKills > 0)) return { kind: "out_of_memory" };
+  if (exited.cause === "oom" || (killed && place.groups.oomKills(place.slot) > 0)) {
+    return { kind: "out_of_memory" };
+  }
   if (exited.signal !== 0) return { kind: "signalled", signal: signalName(exited.signal) };
   return { kind: "exited", exitCode: exited.exitCode };
 }
@@ -187,11 +191,7 @@ async function follow(
     } else if (frame.type === FRAME.exited) {
       const exited = decodeExited(frame.payload);
       // Out of memory while its files were unpacked is the job's own end; a death is ours.
-      if (
-        !started &&
-        exited.cause === "itself" &&
-        place.groups.counters(place.slot).oomKills === 0
-      ) {
+      if (!started && exited.cause === "itself" && place.groups.oomKills(place.slot) === 0) {
         throw new SandboxFault("start the program");
       }
       return exited;
@@ -211,7 +211,11 @@ export async function runInBox(
 ): Promise<Ended> {
   const { box, groups, slot } = place;
   const start = startOf(spec, place);
-  groups.limit(slot, { memoryBytes: spec.manifest.memoryMb * 1024 * 1024, cpus: place.cpus });
+  groups.limit(
+    slot,
+    { memoryBytes: spec.manifest.memoryMb * 1024 * 1024, cpus: place.cpus },
+    place.limits,
+  );
   const running = new RunningBox(groups, slot, place.cpus);
   const stopper = new Stopper(box, running);
   const onAbort = () => stopper.stop(signal.reason === "evicted" ? "evicted" : "cancelled");
@@ -219,11 +223,11 @@ export async function runInBox(
   else signal.addEventListener("abort", onAbort, { once: true });
   try {
     stopper.destroyAfter(INPUT_MS);
-    void box.sendInput(spec.input).then(() => box.send(FRAME.start, start));
+    void box.sendJob(spec.input, start);
     const exited = await follow(place, spec, events, { stopper, running });
     const counters = groups.counters(slot);
     return {
-      outcome: outcomeOf(exited, stopper.cause, counters),
+      outcome: outcomeOf(exited, stopper.cause, place),
       usage: {
         cpuMs: counters.cpuMs,
         memoryPeakBytes: counters.memoryPeakBytes,

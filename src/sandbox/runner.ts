@@ -11,12 +11,14 @@ import type {
   Runner,
   RunnerHealth,
 } from "../core/runner.ts";
-import { Box } from "./box.ts";
+import type { Box } from "./box.ts";
 import { type Chooser, chooserFor, collect, NO_OUTPUTS, OutputLimit } from "./collect.ts";
 import type { EnvironmentTree } from "./environments.ts";
 import { Groups } from "./groups.ts";
 import type { Handover } from "./handover.ts";
 import { type Ended, runInBox } from "./oneJob.ts";
+import { BoxPool, type Leased } from "./pool.ts";
+import { PreparedBox } from "./prepared.ts";
 import { Slots } from "./slots.ts";
 
 /** How long listing and reading the outputs of one job may take. */
@@ -29,6 +31,8 @@ export interface SandboxOptions {
   readonly environments: readonly EnvironmentTree[];
   /** Place of the first named tree in the plan: trees that every box has come before. */
   readonly firstEnvironment: number;
+  /** Boxes made before a job asks for them, at most; none when left out. */
+  readonly mostWaiting?: number;
   /** Ends what this runner was given, its own warden for example. */
   readonly onClose: () => Promise<void>;
 }
@@ -45,11 +49,17 @@ function faultOf(error: unknown): Fault {
     : new SandboxFault("run the job", 0, { cause: error });
 }
 
+/** Why there is no box for a job. */
+function unbuilt(error: unknown, signal: AbortSignal): Outcome {
+  if (!signal.aborted) return { kind: "sandbox_error", step: faultOf(error).step };
+  return { kind: signal.reason === "evicted" ? "evicted" : "cancelled" };
+}
+
 export class SandboxRunner implements Runner {
   readonly slots: number;
   readonly #handover: Handover;
   readonly #options: SandboxOptions;
-  readonly #slots: Slots;
+  readonly #pool: BoxPool<PreparedBox>;
   readonly #groups: Groups;
   #offer: Offer = { interpreters: [], environments: [] };
   #health: RunnerHealth = { healthy: false, reason: "the self-test has not run yet" };
@@ -58,8 +68,19 @@ export class SandboxRunner implements Runner {
     this.slots = handover.slots;
     this.#handover = handover;
     this.#options = options;
-    this.#slots = new Slots(handover.slots);
     this.#groups = new Groups(handover.cgroups);
+    this.#pool = new BoxPool({
+      slots: new Slots(Array.from({ length: handover.slots }, (_, slot) => slot)),
+      mostWaiting: options.mostWaiting ?? 0,
+      build: (slot, kind) =>
+        PreparedBox.build(
+          handover.keeper,
+          { slot, environment: Number(kind), ...BOX_LIMITS },
+          this.#groups,
+        ),
+      freshMs: () => Number.POSITIVE_INFINITY,
+      nowMs: () => performance.now(),
+    });
   }
 
   get interpreters(): readonly InterpreterInfo[] {
@@ -83,24 +104,27 @@ export class SandboxRunner implements Runner {
     return this.#health;
   }
 
-  close(): Promise<void> {
-    return this.#options.onClose();
+  async close(): Promise<void> {
+    await this.#pool.close();
+    await this.#options.onClose();
   }
 
   async run(spec: JobSpec, events: RunEvents, signal: AbortSignal): Promise<Finished> {
-    let slot: number;
+    let leased: Leased<PreparedBox>;
     try {
-      slot = await this.#slots.lease(signal);
-    } catch {
-      return this.#unrun({ kind: signal.reason === "evicted" ? "evicted" : "cancelled" });
-    }
-    try {
-      const box = await Box.build(this.#handover.keeper, this.#requestFor(slot, spec));
-      return await this.#runOn(box, slot, spec, events, signal);
+      leased = await this.#pool.take(`${this.#environmentOf(spec)}`, signal);
     } catch (error) {
-      this.#slots.release(slot);
-      return this.#unrun({ kind: "sandbox_error", step: faultOf(error).step });
+      return this.#unrun(unbuilt(error, signal));
     }
+    let started = false;
+    const onStarted: RunEvents["onStarted"] = (running) => {
+      started = true;
+      events.onStarted(running);
+    };
+    const finished = await this.#runOn(leased, spec, { ...events, onStarted }, signal);
+    // It died while it waited, with its keeper for example, and nothing of the job has run.
+    const again = leased.hasWaited && !started && finished.outcome.kind === "sandbox_error";
+    return again ? this.run(spec, events, signal) : finished;
   }
 
   #unrun(outcome: Outcome): Finished {
@@ -113,43 +137,30 @@ export class SandboxRunner implements Runner {
     };
   }
 
-  #requestFor(slot: number, spec: JobSpec) {
+  /** @returns the index of a tree of the plan + 1, 0 = none */
+  #environmentOf(spec: JobSpec): number {
     const name = spec.manifest.environment;
+    if (name === undefined) return 0;
     const index = this.#options.environments.findIndex((tree) => tree.name === name);
-    if (name !== undefined && index === -1) throw new SandboxFault("find the environment");
-    return {
-      slot,
-      environment: index === -1 ? 0 : this.#options.firstEnvironment + index,
-      ...BOX_LIMITS,
-    };
+    if (index === -1) throw new SandboxFault("find the environment");
+    return this.#options.firstEnvironment + index;
   }
 
   async #runOn(
-    box: Box,
-    slot: number,
+    leased: Leased<PreparedBox>,
     spec: JobSpec,
     events: RunEvents,
     signal: AbortSignal,
   ): Promise<Finished> {
+    const { slot, release } = leased;
+    const { box, limits } = leased.box;
     const { isolation } = box;
-    // The slot is free again only when the keeper has waited for the box.
-    const release = async () => {
-      await box.destroy();
-      this.#slots.release(slot);
-    };
     const isOutput = chooserFor(spec.input, spec.manifest.outputs);
+    const kind = this.#handover.trees[this.#environmentOf(spec) - 1];
+    const { cpus } = this.#options;
+    const place = { box, slot, limits, groups: this.#groups, cpus, hasTree: kind === "named" };
     let ended: Ended;
     try {
-      const { cpus, environments } = this.#options;
-      const index = environments.findIndex(({ name }) => name === spec.manifest.environment);
-      const kind = this.#handover.trees[this.#options.firstEnvironment - 1 + index];
-      const place = {
-        box,
-        slot,
-        groups: this.#groups,
-        cpus,
-        hasTree: index !== -1 && kind === "named",
-      };
       ended = await runInBox(place, spec, events, signal);
     } catch (error) {
       await release();
@@ -160,22 +171,25 @@ export class SandboxRunner implements Runner {
 
   async #collectFrom(box: Box, isOutput: Chooser, ended: Ended, release: () => Promise<void>) {
     const { outcome } = ended;
+    // All processes of the job are dead. That the box dies, too, is nothing to wait for here: whoever
+    // destroys the outputs waits for it, and its slot is used again only then.
+    const gone = { ...NO_OUTPUTS, destroy: release };
     // The files of a failed job go at once.
     if (outcome.kind !== "exited" || outcome.exitCode !== 0) {
-      await release();
-      return { ...ended, outputs: NO_OUTPUTS };
+      void release();
+      return { ...ended, outputs: gone };
     }
     const timer = setTimeout(() => void box.destroy(), COLLECT_MS);
     try {
       const outputs: Outputs = await collect(box, isOutput, release);
       return { ...ended, outputs };
     } catch (error) {
-      await release();
+      void release();
       const failed: Outcome =
         error instanceof OutputLimit
           ? { kind: "output_limit" }
           : { kind: "sandbox_error", step: faultOf(error).step };
-      return { ...ended, outcome: failed, outputs: NO_OUTPUTS };
+      return { ...ended, outcome: failed, outputs: gone };
     } finally {
       clearTimeout(timer);
     }

@@ -17,6 +17,8 @@ const FILES = {
   2: ["memory.max", "cpu.max"],
 } as const;
 
+const METERS = { 1: "cpuacct.usage", 2: "cpu.stat" } as const;
+
 /** A slot's group that takes each limit but one, which forgets what is written to it. */
 function placesWithout(version: 1 | 2, forgetful: string | undefined): CgroupPlaces {
   const place = mkdtempSync(join(directory, "group-"));
@@ -26,6 +28,7 @@ function placesWithout(version: 1 | 2, forgetful: string | undefined): CgroupPla
     if (name === forgetful) symlinkSync("/dev/null", join(leaf, name));
     else writeFileSync(join(leaf, name), "1");
   }
+  writeFileSync(join(leaf, METERS[version]), version === 1 ? "0\n" : "usage_usec 0\n");
   return { version, memory: place, pids: place, cpu: place, cpuacct: place };
 }
 

@@ -1,0 +1,33 @@
+/** A box that is ready for a job, and what was read of its slot when it was made. */
+import type { BoxRequest } from "../core/wire.ts";
+import { Box } from "./box.ts";
+import type { Groups, HeldLimits } from "./groups.ts";
+
+export class PreparedBox {
+  readonly box: Box;
+  readonly limits: HeldLimits;
+
+  private constructor(box: Box, limits: HeldLimits) {
+    this.box = box;
+    this.limits = limits;
+  }
+
+  /** When it rejects, nothing of the box is left. @throws SandboxFault with the step that failed. */
+  static async build(keeper: string, request: BoxRequest, groups: Groups): Promise<PreparedBox> {
+    const box = await Box.build(keeper, request);
+    try {
+      return new PreparedBox(box, groups.limitsOf(request.slot));
+    } catch (fault) {
+      await box.destroy();
+      throw fault;
+    }
+  }
+
+  get gone(): Promise<void> {
+    return this.box.gone;
+  }
+
+  destroy(): Promise<void> {
+    return this.box.destroy();
+  }
+}
