@@ -26,6 +26,8 @@ export interface ServeConfig {
   readonly tls: { readonly certPath: string; readonly keyPath: string } | undefined;
   readonly behindProxy: boolean;
   readonly trustedProxies: readonly string[];
+  /** A minute, of one caller. */
+  readonly quotaCpuSeconds: number;
   readonly maxRunning: number;
   readonly maxWaiting: number;
   /** Undefined = as many as the RAM budget has room for. */
@@ -57,6 +59,7 @@ export function parseServeOptions(
     tls: tlsPaths(given, behindProxy),
     behindProxy,
     trustedProxies: given.all("trustedProxy"),
+    quotaCpuSeconds: given.one("quotaCpuSeconds") ?? CALLER_LIMITS.quotaCpuSecondsPerMinute,
     maxRunning: given.one("maxRunning") ?? CALLER_LIMITS.running,
     maxWaiting: given.one("maxWaiting") ?? CALLER_LIMITS.waiting,
     slots: given.one("slots"),

@@ -58,6 +58,13 @@ export const OPTIONS = {
     help: "addresses of proxies whose X-Forwarded-For counts; may be given several times",
     read: cidr,
   },
+  quotaCpuSeconds: {
+    name: "quota-cpu-seconds",
+    value: "N",
+    help: "CPU time a minute that one caller may use; beyond that its jobs wait or run slowly",
+    usual: CALLER_LIMITS.quotaCpuSecondsPerMinute,
+    read: whole(1, 100_000),
+  },
   maxRunning: {
     name: "max-running",
     value: "N",

@@ -8,11 +8,15 @@
  * takes a job out of sight at once, in whatever state it is; what still runs is stopped and what
  * comes of it is thrown away. The engine does not know where jobs run, only a `Runner`.
  */
-import { Refusal, SandboxFault } from "./core/errors.ts";
-import { NO_USAGE, type Outcome, type StopCause } from "./core/job.ts";
-import type { Finished, JobSpec, Outputs, Runner } from "./core/runner.ts";
-import type { JobQueue, QueueCounts } from "./queue/bounded.ts";
-import type { Clock } from "./store/clock.ts";
+import type { Caller } from "./core/caller.ts";
+import { Refusal } from "./core/errors.ts";
+import type { Outcome, StopCause } from "./core/job.ts";
+import { SHARING } from "./core/limits.ts";
+import type { Finished, JobSpec, Runner } from "./core/runner.ts";
+import { endedUnrun, faultOutcome } from "./core/unrun.ts";
+import type { FairQueue, QueueCounts, Quota } from "./queue/fair.ts";
+import { Watch } from "./queue/watch.ts";
+import { Alarm, type Clock } from "./store/clock.ts";
 import { dropFiles, dropInput, inputBytes, type OwnedSpec, ownSpec } from "./store/input.ts";
 import { type Job, type JobRecord, newRecord } from "./store/record.ts";
 import type { Lease, Shelf } from "./store/shelf.ts";
@@ -22,7 +26,7 @@ export type { Lease } from "./store/shelf.ts";
 
 export interface EngineParts {
   readonly runner: Runner;
-  readonly queue: JobQueue;
+  readonly queue: FairQueue;
   readonly shelf: Shelf;
   readonly clock: Clock;
   /** Told of every job that was submitted, once, when it has ended. */
@@ -39,32 +43,42 @@ interface LiveJob {
   readonly ended: PromiseWithResolvers<void>;
   /** Set when its outputs went at once. */
   dropped: Promise<void> | undefined;
+  /** Why we had to stop it, when it was our fault. */
+  fault: Outcome | undefined;
 }
-
-const NO_OUTPUTS: Outputs = {
-  files: [],
-  holdsBox: false,
-  totalBytes: 0,
-  read: () => {
-    throw new SandboxFault("outputs are gone");
-  },
-  destroy: () => Promise.resolve(),
-};
 
 export class Engine {
   readonly #parts: EngineParts;
   readonly #live = new Map<string, LiveJob>();
+  readonly #watch: Watch;
+  /** One for all that run, while any does. */
+  readonly #sampleAlarm: Alarm;
+  /** When somebody who waits has credit again. */
+  readonly #creditAlarm: Alarm;
   #closing = false;
 
   constructor(parts: EngineParts) {
     this.#parts = parts;
+    this.#watch = new Watch(parts.queue);
+    this.#sampleAlarm = new Alarm(parts.clock, () => this.#sample());
+    this.#creditAlarm = new Alarm(parts.clock, () => this.#admit());
   }
 
   /**
    * For a look before a body is read; `submit` looks again.
-   * @throws Refusal unhealthy
+   * @throws Refusal unhealthy, caller_busy
    */
-  refuseIfUnhealthy(): void {
+  refuseEarly(caller: Caller): void {
+    this.#refuseIfUnhealthy();
+    this.#parts.queue.refuseIfBusy(caller, this.#parts.clock.nowMs());
+  }
+
+  /** What a caller brought was taken apart, and then refused: that work is on its bill. */
+  chargeRefused(caller: Caller, bytes: number): void {
+    this.#parts.queue.chargeBytes(caller, bytes, this.#parts.clock.nowMs());
+  }
+
+  #refuseIfUnhealthy(): void {
     if (this.#closing) throw new Refusal("unhealthy", "The service is shutting down.");
     const health = this.#parts.runner.health();
     if (!health.healthy) throw new Refusal("unhealthy", health.reason);
@@ -76,16 +90,18 @@ export class Engine {
    * @returns the job and its place in the queue, 1 = next
    * @throws Refusal unhealthy, caller_busy, queue_full
    */
-  submit(caller: string, spec: JobSpec): { readonly job: Job; readonly position: number } {
+  submit(caller: Caller, spec: JobSpec): { readonly job: Job; readonly position: number } {
     const { queue, shelf, clock } = this.#parts;
     const id = crypto.randomUUID();
+    let gaveWay: readonly string[];
     try {
-      this.refuseIfUnhealthy();
-      queue.submit(id, caller, inputBytes(spec), clock.nowMs());
+      this.#refuseIfUnhealthy();
+      gaveWay = queue.submit({ id, caller, inputBytes: inputBytes(spec) }, clock.nowMs());
     } catch (refusal) {
       dropInput(ownSpec(spec));
       throw refusal;
     }
+    for (const other of gaveWay) this.#endWaiting(other, "evicted");
     const record = newRecord(id, caller, clock.nowMs());
     shelf.add(record);
     this.#live.set(id, {
@@ -94,6 +110,7 @@ export class Engine {
       stop: new AbortController(),
       ended: Promise.withResolvers<void>(),
       dropped: undefined,
+      fault: undefined,
     });
     const position = queue.position(id) ?? 1;
     this.#admit();
@@ -132,8 +149,14 @@ export class Engine {
   cancel(id: string, cause: StopCause = "cancelled"): void {
     const live = this.#live.get(id);
     if (live === undefined) return;
-    if (this.#parts.queue.withdraw(id)) this.#end(live, endedUnrun({ kind: cause }));
+    if (this.#parts.queue.withdraw(id)) this.#endWaiting(id, cause);
     else live.stop.abort(cause);
+  }
+
+  /** Of one that the queue does not have any more. */
+  #endWaiting(id: string, cause: StopCause): void {
+    const live = this.#live.get(id);
+    if (live !== undefined) this.#end(live, endedUnrun({ kind: cause }));
   }
 
   /** Out of sight at once; resolves when nothing of the job is left. */
@@ -146,8 +169,13 @@ export class Engine {
     await removed;
   }
 
-  countsOf(caller: string): QueueCounts {
-    return this.#parts.queue.countsOf(caller);
+  quotaOf(caller: Caller): Quota {
+    return this.#parts.queue.quotaOf(caller, this.#parts.clock.nowMs());
+  }
+
+  /** Whether that key stands for somebody whose bucket is not full, or who has jobs in the queue. */
+  remembers(key: string): boolean {
+    return this.#parts.queue.remembers(key);
   }
 
   totals(): QueueCounts & { readonly slots: number } {
@@ -160,6 +188,7 @@ export class Engine {
     const live = [...this.#live.values()];
     for (const { record } of live) this.cancel(record.id);
     await Promise.all(live.map((job) => job.ended.promise));
+    this.#creditAlarm.cancel();
     await this.#parts.shelf.close();
   }
 
@@ -167,10 +196,26 @@ export class Engine {
     const { queue, clock } = this.#parts;
     for (;;) {
       const id = queue.admit(clock.nowMs());
-      if (id === undefined) return;
+      if (id === undefined) break;
       const live = this.#live.get(id);
       if (live !== undefined) void this.#run(live);
     }
+    const nextAtMs = queue.nextAtMs();
+    if (nextAtMs === undefined || this.#closing) this.#creditAlarm.cancel();
+    else this.#creditAlarm.setIn(nextAtMs - clock.nowMs());
+  }
+
+  #sample(): void {
+    for (const { id, fault } of this.#watch.sample(this.#parts.clock.nowMs())) {
+      const live = this.#live.get(id);
+      if (live === undefined || live.fault !== undefined) continue;
+      this.#parts.onFault?.(fault);
+      live.fault = faultOutcome(fault);
+      live.stop.abort("evicted" satisfies StopCause);
+    }
+    this.#sampleAlarm.setIn(SHARING.sampleMs);
+    // What is charged may have changed whose turn it is, and when.
+    this.#admit();
   }
 
   /** Never rejects. */
@@ -184,8 +229,10 @@ export class Engine {
       finished = await runner.run(
         spec,
         {
-          onStarted: () => {
+          onStarted: (running) => {
             record.startedAtMs = clock.nowMs();
+            this.#watch.started(record, running, record.startedAtMs);
+            if (this.#watch.size === 1) this.#sampleAlarm.setIn(SHARING.sampleMs);
             // The box has the files by now. Standard input may still be on its way.
             dropFiles(spec);
           },
@@ -195,11 +242,13 @@ export class Engine {
       );
     } catch (fault) {
       this.#parts.onFault?.(fault);
-      const step = fault instanceof SandboxFault ? fault.step : "runner";
-      finished = endedUnrun({ kind: "sandbox_error", step });
+      finished = endedUnrun(faultOutcome(fault));
     }
-    queue.ended(record.id, finished.usage, clock.nowMs());
-    this.#end(live, finished);
+    this.#watch.ended(record.id, finished.usage.cpuMs, clock.nowMs());
+    queue.ended(record.id, clock.nowMs());
+    if (this.#watch.size === 0) this.#sampleAlarm.cancel();
+    const isOurs = finished.outcome.kind === "evicted" && live.fault !== undefined;
+    this.#end(live, isOurs ? { ...finished, outcome: live.fault ?? finished.outcome } : finished);
     this.#admit();
   }
 
@@ -223,9 +272,4 @@ export class Engine {
     this.#parts.onEnded?.(record);
     live.ended.resolve();
   }
-}
-
-function endedUnrun(outcome: Outcome): Finished {
-  const droppedBytes = { stdout: 0, stderr: 0 };
-  return { outcome, usage: NO_USAGE, isolation: [], droppedBytes, outputs: NO_OUTPUTS };
 }

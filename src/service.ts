@@ -1,6 +1,6 @@
 /** Part of the composition root: queue, shelf, engine and API around a runner. */
 import type { Hono } from "hono";
-import { CALLER_LIMITS, JOB_LIMITS, SERVICE_LIMITS } from "./core/limits.ts";
+import { CALLER_LIMITS, JOB_LIMITS, SERVICE_LIMITS, SHARING } from "./core/limits.ts";
 import type { Runner } from "./core/runner.ts";
 import { Engine, type Job } from "./engine.ts";
 import { createApp } from "./http/app.ts";
@@ -9,7 +9,7 @@ import type { AppEnv } from "./http/deps.ts";
 import type { Extension } from "./http/extension.ts";
 import { faultFields, type ServiceLog } from "./http/log.ts";
 import { Uploads } from "./http/uploads.ts";
-import { BoundedQueue } from "./queue/bounded.ts";
+import { FairQueue } from "./queue/fair.ts";
 import { type Clock, SYSTEM_CLOCK } from "./store/clock.ts";
 import { Shelf } from "./store/shelf.ts";
 
@@ -17,6 +17,7 @@ export interface ServiceOptions {
   readonly runner: Runner;
   readonly ramBudgetBytes: number;
   readonly version: string;
+  readonly quotaCpuSeconds?: number;
   readonly maxRunning?: number;
   readonly maxWaiting?: number;
   readonly queue?: number;
@@ -57,6 +58,8 @@ export function createService(options: ServiceOptions): Service {
     callers: new Callers({
       trustedProxies: options.trustedProxies ?? [],
       behindProxy: options.behindProxy ?? false,
+      nowMs: clock.nowMs,
+      remembers: (key) => engine.remembers(key),
     }),
     uploads: new Uploads({
       perCaller: CALLER_LIMITS.uploadsBegun,
@@ -75,12 +78,15 @@ export function createService(options: ServiceOptions): Service {
   return { app, engine, close: () => engine.shutdown() };
 }
 
-function makeQueue(options: ServiceOptions, totalWaitingBytes: number): BoundedQueue {
-  return new BoundedQueue({
+function makeQueue(options: ServiceOptions, totalWaitingBytes: number): FairQueue {
+  const capacityMs = 1000 * (options.quotaCpuSeconds ?? CALLER_LIMITS.quotaCpuSecondsPerMinute);
+  return new FairQueue({
     slots: options.runner.slots,
     running: options.maxRunning ?? CALLER_LIMITS.running,
     waiting: options.maxWaiting ?? CALLER_LIMITS.waiting,
     waitingBytes: CALLER_LIMITS.waitingBytes,
+    bucket: { capacityMs, refill: capacityMs / 60_000 },
+    callersOfGroup: SHARING.callersOfGroup,
     totalWaiting: options.queue ?? SERVICE_LIMITS.queue,
     totalWaitingBytes,
   });

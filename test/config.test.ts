@@ -11,6 +11,7 @@ describe("parseServeOptions", () => {
       tls: undefined,
       behindProxy: false,
       trustedProxies: [],
+      quotaCpuSeconds: 10,
       maxRunning: 2,
       maxWaiting: 20,
       slots: undefined,
@@ -27,13 +28,14 @@ describe("parseServeOptions", () => {
   it("reads every option", () => {
     const words =
       "--port 9 --listen ::1 --cert c.pem --key k.pem --trusted-proxy 10.0.0.0/8 --trusted-proxy ::1 " +
-      "--max-running 3 --max-waiting 4 --slots 5 --queue 6 --ram-budget 2G --job-cpus 1.5 " +
+      "--quota-cpu-seconds 7 --max-running 3 --max-waiting 4 --slots 5 --queue 6 --ram-budget 2G --job-cpus 1.5 " +
       "--max-timeout 60 --max-memory 128 --environment sci=/srv/sci --environment r=/srv/r=1 --mcp";
     assert.deepEqual(parseServeOptions(words.split(" "), {}), {
       listen: { kind: "tcp", host: "::1", port: 9 },
       tls: { certPath: "c.pem", keyPath: "k.pem" },
       behindProxy: false,
       trustedProxies: ["10.0.0.0/8", "::1"],
+      quotaCpuSeconds: 7,
       maxRunning: 3,
       maxWaiting: 4,
       slots: 5,
@@ -84,7 +86,8 @@ describe("parseServeOptions", () => {
   it("refuses what cannot be used, in one sentence that names it", () => {
     const refused: readonly [string, RegExp][] = [
       ["--bogus", /'--bogus'/],
-      ["--quota-cpu-seconds 10", /quota-cpu-seconds/],
+      ["--quota-cpu-seconds 0", /--quota-cpu-seconds must be/],
+      ["--worker-key k", /worker-key/],
       ["--no-seccomp", /no-seccomp/],
       ["extra", /extra/],
       ["--port", /--port/],
@@ -144,6 +147,6 @@ describe("describeOptions", () => {
       assert.ok(text.includes(variableOf(key)), key);
     }
     assert.match(text, /default 8443/);
-    assert.doesNotMatch(text, /metrics|quota|worker-key|--web/);
+    assert.doesNotMatch(text, /metrics|worker-key|--web/);
   });
 });

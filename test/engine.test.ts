@@ -1,13 +1,16 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import type { Caller } from "../src/core/caller.ts";
 import { Refusal, SandboxFault } from "../src/core/errors.ts";
 import { Engine, type Job } from "../src/engine.ts";
-import { BoundedQueue } from "../src/queue/bounded.ts";
+import { FairQueue } from "../src/queue/fair.ts";
 import { Shelf } from "../src/store/shelf.ts";
 import { FakeClock } from "./fakes/clock.ts";
 import { FakeOutputs, FakeRunner } from "./fakes/runner.ts";
 import { someSpec } from "./fakes/spec.ts";
 
+const A: Caller = { key: "a", group: undefined };
+const B: Caller = { key: "b", group: undefined };
 const NEVER = new AbortController().signal;
 
 function rig({ slots = 2 } = {}) {
@@ -17,11 +20,13 @@ function rig({ slots = 2 } = {}) {
   const ends: Job[] = [];
   const faults: unknown[] = [];
   const onFault = (fault: unknown) => faults.push(fault);
-  const queue = new BoundedQueue({
+  const queue = new FairQueue({
     slots,
     running: 2,
     waiting: 3,
     waitingBytes: 1_000_000,
+    bucket: { capacityMs: 10_000, refill: 1 / 6 },
+    callersOfGroup: 4,
     totalWaiting: 10,
     totalWaitingBytes: 1_000_000,
   });
@@ -55,7 +60,7 @@ function refusalOf(action: () => unknown): Refusal {
 describe("Engine", () => {
   it("takes a job from submit to the shelf and forgets it", async () => {
     const { clock, runner, engine, ends } = rig();
-    const { job, position } = engine.submit("a", someSpec());
+    const { job, position } = engine.submit(A, someSpec());
     assert.equal(position, 1);
     assert.match(job.id, /^[0-9a-f-]{36}$/);
     const run = await runner.next();
@@ -76,26 +81,27 @@ describe("Engine", () => {
     assert.equal(job.log.lengthBytes, 0);
   });
 
-  it("lets jobs wait for a slot and starts them in turn", async () => {
+  it("lets jobs wait for a slot and starts first whoever used least", async () => {
     const { runner, engine } = rig({ slots: 1 });
-    const first = engine.submit("a", someSpec()).job;
-    const second = engine.submit("a", someSpec());
-    const third = engine.submit("b", someSpec());
-    assert.deepEqual([second.position, third.position], [1, 2]);
+    const first = engine.submit(A, someSpec()).job;
+    const second = engine.submit(A, someSpec());
+    const third = engine.submit(B, someSpec());
+    assert.deepEqual([second.position, third.position], [1, 1]);
+    assert.equal(engine.position(second.job.id), 2);
     assert.equal(second.job.state, "queued");
     (await runner.next()).end();
     await engine.waitFor(first.id, 1000, NEVER);
     assert.equal(runner.runs.length, 2);
-    assert.equal(second.job.state, "running");
-    assert.equal(engine.position(second.job.id), undefined);
+    assert.equal(third.job.state, "running");
+    assert.equal(engine.position(third.job.id), undefined);
     assert.deepEqual(engine.totals(), { running: 1, waiting: 1, slots: 1 });
-    assert.deepEqual(engine.countsOf("b"), { running: 0, waiting: 1 });
+    assert.equal(engine.quotaOf(A).waiting, 1);
   });
 
   it("overwrites and lets go of the files once the program starts, of the rest at the end", async () => {
     const { runner, engine } = rig();
     const spec = someSpec("secret");
-    const { job } = engine.submit("a", spec);
+    const { job } = engine.submit(A, spec);
     const run = await runner.next();
     const bytes = spec.input.files[0]?.bytes;
     assert.equal(run.code, "secret");
@@ -112,15 +118,15 @@ describe("Engine", () => {
     const { runner, engine } = rig({ slots: 1 });
     const isWiped = (spec: ReturnType<typeof someSpec>) =>
       spec.input.files.every(({ bytes }) => bytes.every((byte) => byte === 0));
-    engine.submit("a", someSpec());
+    engine.submit(A, someSpec());
     const waiting = someSpec("waits");
-    const { job } = engine.submit("a", waiting);
+    const { job } = engine.submit(A, waiting);
     assert.equal(isWiped(waiting), false);
     engine.cancel(job.id);
     assert.equal(isWiped(waiting), true);
     runner.state = { healthy: false, reason: "no cgroup" };
     const refused = someSpec("refused");
-    const refusal = refusalOf(() => engine.submit("a", refused));
+    const refusal = refusalOf(() => engine.submit(A, refused));
     assert.equal(refusal.code, "unhealthy");
     assert.equal(refusal.details, "no cgroup");
     assert.equal(isWiped(refused), true);
@@ -129,14 +135,14 @@ describe("Engine", () => {
 
   it("leaves nothing behind of a job that the queue refuses", () => {
     const { engine, shelf } = rig({ slots: 1 });
-    for (let i = 0; i < 4; i++) engine.submit("a", someSpec());
-    assert.equal(refusalOf(() => engine.submit("a", someSpec())).code, "caller_busy");
+    for (let i = 0; i < 4; i++) engine.submit(A, someSpec());
+    assert.equal(refusalOf(() => engine.submit(A, someSpec())).code, "caller_busy");
     assert.equal(shelf.size, 4);
   });
 
   it("destroys a failed job's outputs at once and keeps its log", async () => {
     const { runner, engine } = rig();
-    const { job } = engine.submit("a", someSpec());
+    const { job } = engine.submit(A, someSpec());
     const run = await runner.next();
     const outputs = new FakeOutputs({ "core.dump": "x" }, true);
     run.print("Traceback", "stderr");
@@ -150,7 +156,7 @@ describe("Engine", () => {
 
   it("says which stream the runner cut", async () => {
     const { runner, engine } = rig();
-    const { job } = engine.submit("a", someSpec());
+    const { job } = engine.submit(A, someSpec());
     (await runner.next()).end({ dropped: { stdout: 0, stderr: 7 } });
     await engine.waitFor(job.id, 1000, NEVER);
     assert.equal(job.log.truncated("stdout"), false);
@@ -159,9 +165,9 @@ describe("Engine", () => {
 
   it("cancels a waiting job: one end, no run, the next moves up", async () => {
     const { runner, engine, ends } = rig({ slots: 1 });
-    const first = engine.submit("a", someSpec()).job;
-    const second = engine.submit("a", someSpec()).job;
-    const third = engine.submit("a", someSpec()).job;
+    const first = engine.submit(A, someSpec()).job;
+    const second = engine.submit(A, someSpec()).job;
+    const third = engine.submit(A, someSpec()).job;
     engine.cancel(second.id);
     engine.cancel(second.id);
     assert.deepEqual(second.end?.outcome, { kind: "cancelled" });
@@ -176,13 +182,13 @@ describe("Engine", () => {
 
   it("cancels a running job and takes the end that the runner reports", async () => {
     const { runner, engine } = rig();
-    const stopped = engine.submit("a", someSpec()).job;
+    const stopped = engine.submit(A, someSpec()).job;
     const run = await runner.next();
     engine.cancel(stopped.id, "evicted");
     await engine.waitFor(stopped.id, 1000, NEVER);
     assert.equal(run.signal.reason, "evicted");
     assert.deepEqual(stopped.end?.outcome, { kind: "evicted" });
-    const quick = engine.submit("a", someSpec()).job;
+    const quick = engine.submit(A, someSpec()).job;
     (await runner.next()).end();
     engine.cancel(quick.id);
     await engine.waitFor(quick.id, 1000, NEVER);
@@ -193,8 +199,8 @@ describe("Engine", () => {
 
   it("destroys a waiting, a running and an ended job alike", async () => {
     const { runner, engine, shelf, ends } = rig({ slots: 1 });
-    const running = engine.submit("a", someSpec()).job;
-    const waiting = engine.submit("a", someSpec()).job;
+    const running = engine.submit(A, someSpec()).job;
+    const waiting = engine.submit(A, someSpec()).job;
     await engine.destroy(waiting.id);
     assert.equal(engine.find(waiting.id), undefined);
     const run = await runner.next();
@@ -202,7 +208,7 @@ describe("Engine", () => {
     await engine.destroy(running.id);
     assert.equal(run.signal.aborted, true);
     assert.equal(running.log.lengthBytes, 0);
-    const ended = engine.submit("a", someSpec()).job;
+    const ended = engine.submit(A, someSpec()).job;
     const outputs = new FakeOutputs({ f: "x" });
     (await runner.next()).end({ outputs });
     await engine.waitFor(ended.id, 1000, NEVER);
@@ -217,8 +223,8 @@ describe("Engine", () => {
   it("hides a job at once when it is destroyed, keeps its slot until the box is gone", async () => {
     const { runner, engine } = rig({ slots: 1 });
     const spec = someSpec();
-    const { job } = engine.submit("a", spec);
-    const next = engine.submit("a", someSpec()).job;
+    const { job } = engine.submit(A, spec);
+    const next = engine.submit(A, someSpec()).job;
     const run = await runner.next();
     const dying = Promise.withResolvers<void>();
     const outputs = new FakeOutputs({ f: "x" });
@@ -241,7 +247,7 @@ describe("Engine", () => {
 
   it("ends a job as sandbox_error when the runner breaks its promise, and goes on", async () => {
     const { runner, engine, faults } = rig({ slots: 1 });
-    const jobs = [1, 2, 3].map(() => engine.submit("a", someSpec()).job);
+    const jobs = [1, 2, 3].map(() => engine.submit(A, someSpec()).job);
     (await runner.next()).fail(new SandboxFault("clone3", 11));
     (await runner.next()).fail(new Error("never seen"));
     runner.script = undefined;
@@ -263,14 +269,14 @@ describe("Engine", () => {
     runner.run = () => {
       throw new Error("broken");
     };
-    const { job } = engine.submit("a", someSpec());
+    const { job } = engine.submit(A, someSpec());
     await engine.waitFor(job.id, 1000, NEVER);
     assert.equal(job.end?.outcome.kind, "sandbox_error");
   });
 
   it("stops waiting after the time, or when nobody listens any more", async () => {
     const { clock, runner, engine } = rig();
-    const { job } = engine.submit("a", someSpec());
+    const { job } = engine.submit(A, someSpec());
     const waited = engine.waitFor(job.id, 5000, NEVER);
     clock.advance(5000);
     await waited;
@@ -287,18 +293,18 @@ describe("Engine", () => {
 
   it("ends and destroys everything at shutdown and takes nothing more", async () => {
     const { clock, runner, engine, shelf } = rig({ slots: 1 });
-    const ended = engine.submit("a", someSpec()).job;
+    const ended = engine.submit(A, someSpec()).job;
     const outputs = new FakeOutputs({ f: "x" }, true);
     (await runner.next()).end({ outputs });
     await engine.waitFor(ended.id, 1000, NEVER);
-    const running = engine.submit("a", someSpec()).job;
-    const waiting = engine.submit("a", someSpec()).job;
+    const running = engine.submit(A, someSpec()).job;
+    const waiting = engine.submit(A, someSpec()).job;
     await engine.shutdown();
     assert.deepEqual(running.end?.outcome, { kind: "cancelled" });
     assert.deepEqual(waiting.end?.outcome, { kind: "cancelled" });
     assert.equal(outputs.destroyed, 1);
     assert.equal(shelf.size, 0);
     assert.equal(clock.timers, 0);
-    assert.equal(refusalOf(() => engine.submit("a", someSpec())).code, "unhealthy");
+    assert.equal(refusalOf(() => engine.submit(A, someSpec())).code, "unhealthy");
   });
 });

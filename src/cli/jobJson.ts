@@ -24,6 +24,7 @@ export async function localResult(
       memory_mb: Math.round((usage.memoryPeakBytes / MIB) * 100) / 100,
       wall_seconds: usage.wallMs / 1000,
       queue_seconds: 0,
+      throttled_seconds: 0,
     },
     isolation: finished.isolation,
     files: await withContents(finished.outputs),

@@ -29,6 +29,7 @@ const metrics = record({
   memory_mb: optional(amount),
   wall_seconds: optional(amount),
   queue_seconds: optional(amount),
+  throttled_seconds: optional(amount),
 });
 
 const fileFacts = { path: text, size: amount, sha256: text };

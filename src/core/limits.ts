@@ -81,6 +81,14 @@ export const CALLER_LIMITS = {
   keptBytes: 200 * MIB,
 } as const;
 
+/** How callers share, beside what one of them may hold. */
+export const SHARING = {
+  /** As how many callers an IPv6 /48 counts: it may be one site, or one person with 65,536 /64. */
+  callersOfGroup: 4,
+  /** How often running jobs are looked at: what a bucket can be overdrawn by, times cores. */
+  sampleMs: 100,
+} as const;
+
 /** What the service as a whole holds. */
 export const SERVICE_LIMITS = {
   queue: 1000,

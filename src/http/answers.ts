@@ -139,5 +139,6 @@ function metricsAnswer(job: Job, nowMs: number): StatusAnswer["metrics"] {
         }),
     wall_seconds: Math.max(0, measured?.wallMs ?? wallMs) / 1000,
     queue_seconds: Math.max(0, queueMs) / 1000,
+    throttled_seconds: job.throttledMs / 1000,
   };
 }

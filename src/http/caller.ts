@@ -1,7 +1,11 @@
 /**
- * Who calls: a keyed hash of the peer's address and nothing else. The key is random and lives in
- * this process only, so a caller's key can neither be turned back into an address nor compared
- * with another day's; the address itself is never stored or logged.
+ * Who calls: keyed hashes of the peer's address and nothing else. The key is random, lives in this
+ * process only and is replaced every day, so what stands for a caller can neither be turned back
+ * into an address nor compared with another day's; the address itself is never stored or logged.
+ * With a new key nobody gets a new bucket: whoever is known by the old one, because a bucket is not
+ * full or jobs are here, stays so until nothing is known.
+ *
+ * An IPv6 caller is a /64, and has the hash of its /48 beside: see queue/fair.ts.
  *
  * Behind a proxy every peer is the proxy, and `X-Forwarded-For` says who asked. Anybody can send
  * that header, so it counts only from a trusted peer and is walked from the right (the end that
@@ -12,42 +16,64 @@
  */
 import { createHmac, randomBytes } from "node:crypto";
 import { BlockList, isIP, isIPv4, isIPv6 } from "node:net";
+import type { Caller } from "../core/caller.ts";
 
 export interface CallerOptions {
   /** Addresses or CIDR ranges whose `X-Forwarded-For` counts. */
   readonly trustedProxies: readonly string[];
   /** Also trust loopback and Unix-socket peers. */
   readonly behindProxy: boolean;
+  readonly nowMs: () => number;
+  /** Whether something is known of whoever has that key. */
+  readonly remembers: (key: string) => boolean;
 }
 
 /** Characters of the key: 96 bits, far beyond collisions by chance. */
 const KEY_CHARACTERS = 16;
 /** More hops than any real chain; the rest of a longer header is not looked at. */
 const HOPS_MOST = 32;
+/** How long one key lives. */
+const ROTATE_MS = 86_400_000;
 /** Peers without an address (Unix socket, or no socket in tests) are one caller. */
 const NO_ADDRESS = "local";
 
 export class Callers {
-  readonly #key = randomBytes(32);
+  readonly #options: CallerOptions;
   readonly #trusted: BlockList;
-  readonly #behindProxy: boolean;
+  #key = randomBytes(32);
+  #oldKey: Buffer | undefined;
+  #madeAtMs: number;
 
   /** @throws RangeError when a trusted proxy is neither an address nor a CIDR range. */
   constructor(options: CallerOptions) {
-    this.#behindProxy = options.behindProxy;
+    this.#options = options;
     this.#trusted = trustedList(options);
+    this.#madeAtMs = options.nowMs();
   }
 
   /**
    * @param peerAddress of the socket; undefined for a Unix socket
    * @param forwardedFor all `X-Forwarded-For` headers joined by commas, as they came
    */
-  keyOf(peerAddress: string | undefined, forwardedFor: string | undefined): string {
-    const unit = fairnessUnit(this.#client(peerAddress, forwardedFor));
-    return createHmac("sha256", this.#key)
-      .update(unit)
-      .digest("base64url")
-      .slice(0, KEY_CHARACTERS);
+  identify(peerAddress: string | undefined, forwardedFor: string | undefined): Caller {
+    this.#rotate();
+    const client = this.#client(peerAddress, forwardedFor);
+    const network = isIPv6(client) ? ipv6Groups(client) : undefined;
+    if (network === undefined) return { key: this.#hash(client), group: undefined };
+    return { key: this.#hash(prefix(network, 4)), group: this.#hash(prefix(network, 3)) };
+  }
+
+  #hash(text: string): string {
+    const old = this.#oldKey === undefined ? undefined : hash(this.#oldKey, text);
+    return old !== undefined && this.#options.remembers(old) ? old : hash(this.#key, text);
+  }
+
+  #rotate(): void {
+    const nowMs = this.#options.nowMs();
+    if (nowMs - this.#madeAtMs < ROTATE_MS) return;
+    this.#madeAtMs = nowMs;
+    this.#oldKey = this.#key;
+    this.#key = randomBytes(32);
   }
 
   #client(peerAddress: string | undefined, forwardedFor: string | undefined): string {
@@ -64,7 +90,7 @@ export class Callers {
   }
 
   #trusts(address: string): boolean {
-    if (address === NO_ADDRESS) return this.#behindProxy;
+    if (address === NO_ADDRESS) return this.#options.behindProxy;
     return isIP(address) !== 0 && this.#trusted.check(address, family(address));
   }
 }
@@ -114,11 +140,14 @@ function fold(address: string): string {
   return [high >> 8, high & 0xff, low >> 8, low & 0xff].join(".");
 }
 
-/** What shares one quota: an IPv4 address, an IPv6 /64 (one subscriber has all of it). */
-function fairnessUnit(address: string): string {
-  if (!isIPv6(address)) return address;
-  const network = ipv6Groups(address).slice(0, 4);
-  return `${network.map((group) => group.toString(16)).join(":")}::/64`;
+function hash(key: Buffer, text: string): string {
+  return createHmac("sha256", key).update(text).digest("base64url").slice(0, KEY_CHARACTERS);
+}
+
+/** The network of so many 16-bit groups: a /64 (one subscriber has all of it), a /48. */
+function prefix(network: readonly number[], groups: number): string {
+  const front = network.slice(0, groups).map((group) => group.toString(16));
+  return `${front.join(":")}::/${groups * 16}`;
 }
 
 /** The eight 16-bit groups of an address that `isIPv6` accepts and that has no zone. */

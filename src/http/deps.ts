@@ -1,6 +1,7 @@
 /** What the handlers are given, and the types that Hono carries through a request. */
 import type { HttpBindings } from "@hono/node-server";
 import type { Context } from "hono";
+import type { Caller } from "../core/caller.ts";
 import type { Runner } from "../core/runner.ts";
 import type { Engine } from "../engine.ts";
 import type { Callers } from "./caller.ts";
@@ -31,15 +32,14 @@ export interface AppDeps {
 
 export interface AppEnv {
   /** Absent when a test asks the app without a socket; `caller` is for questions from inside. */
-  Bindings: Partial<HttpBindings> & { readonly caller?: string };
+  Bindings: Partial<HttpBindings> & { readonly caller?: Caller };
 }
 
 export type AppContext = Context<AppEnv>;
 
-/** The caller's key; see caller.ts. */
-export function callerOf(c: AppContext, callers: Callers): string {
+export function callerOf(c: AppContext, callers: Callers): Caller {
   return (
     c.env?.caller ??
-    callers.keyOf(c.env?.incoming?.socket.remoteAddress, c.req.header("x-forwarded-for"))
+    callers.identify(c.env?.incoming?.socket.remoteAddress, c.req.header("x-forwarded-for"))
   );
 }

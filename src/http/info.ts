@@ -19,11 +19,21 @@ export function environments(c: AppContext, deps: AppDeps): Response {
 }
 
 export function stats(c: AppContext, deps: AppDeps): Response {
-  const own = deps.engine.countsOf(callerOf(c, deps.callers));
+  const own = deps.engine.quotaOf(callerOf(c, deps.callers));
   const all = deps.engine.totals();
   const answer: StatsAnswer = {
-    your_quota: { running: own.running, waiting: own.waiting },
+    your_quota: {
+      cpu_seconds_used: secondsOf(own.usedMs),
+      cpu_seconds_available: secondsOf(own.availableMs),
+      running: own.running,
+      waiting: own.waiting,
+      refills_in: secondsOf(own.refillsInMs),
+    },
     system: { queue_length: all.waiting, running: all.running, slots: all.slots },
   };
   return c.json(answer);
+}
+
+function secondsOf(ms: number): number {
+  return Math.round(ms) / 1000;
 }

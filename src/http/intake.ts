@@ -4,6 +4,7 @@
  */
 import { InputBudget } from "../archive/budget.ts";
 import { readMultipart } from "../archive/multipart.ts";
+import type { Caller } from "../core/caller.ts";
 import { Refusal } from "../core/errors.ts";
 import type { InputTree } from "../core/job.ts";
 import { TRANSFER_LIMITS } from "../core/limits.ts";
@@ -41,7 +42,7 @@ export type MediaType = "text/plain" | "application/json" | "multipart/form-data
  */
 export async function readJob(
   request: Request,
-  caller: string,
+  caller: Caller,
   query: URLSearchParams,
   deps: AppDeps,
   types: readonly MediaType[],
@@ -50,13 +51,17 @@ export async function readJob(
   const mediaType = mediaTypeOf(request.headers, types);
   // Before its manifest: while boxes are not known to hold, no interpreter is known either, and
   // the caller would be told that theirs does not exist.
-  deps.engine.refuseIfUnhealthy();
+  deps.engine.refuseEarly(caller);
   const endUpload = beginUpload(request.headers, mediaType, caller, deps);
+  const budget = new InputBudget();
   try {
-    const draft = await readDraft(request, mediaType, query);
+    const draft = await readDraft(request, mediaType, query, budget);
     const answer = mediaType === "text/plain" ? "text" : "json";
     const manifest = resolved(draft, deps);
     return { spec: { manifest, input: draft.input, mergeStreams: answer === "text" }, answer };
+  } catch (refusal) {
+    deps.engine.chargeRefused(caller, TRANSFER_LIMITS.unpackedBytes - budget.remainingBytes);
+    throw refusal;
   } finally {
     endUpload();
   }
@@ -88,7 +93,7 @@ function limitOf(mediaType: MediaType): number {
 function beginUpload(
   headers: Headers,
   mediaType: MediaType,
-  caller: string,
+  caller: Caller,
   { uploads }: AppDeps,
 ): () => void {
   const limit = limitOf(mediaType);
@@ -100,6 +105,7 @@ async function readDraft(
   request: Request,
   mediaType: MediaType,
   query: URLSearchParams,
+  budget: InputBudget,
 ): Promise<Draft> {
   if (mediaType === "text/plain") return readText(request, query);
   const [unknown] = query.keys();
@@ -114,7 +120,7 @@ async function readDraft(
   const { input, manifestJson } = await readMultipart(
     bodyOf(request),
     contentType,
-    new InputBudget(),
+    budget,
     request.signal,
   );
   return {

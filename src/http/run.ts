@@ -1,4 +1,5 @@
 /** `POST /run` and `POST /submit`: a request becomes a job; `/run` also waits for its end. */
+import type { Caller } from "../core/caller.ts";
 import { Refusal } from "../core/errors.ts";
 import { SERVICE_LIMITS } from "../core/limits.ts";
 import type { Job } from "../engine.ts";
@@ -42,7 +43,7 @@ export async function run(c: AppContext, deps: AppDeps): Promise<Response> {
 /** A function of its own, so that the input is not held by the wait that follows. */
 async function submitted(
   c: AppContext,
-  caller: string,
+  caller: Caller,
   query: URLSearchParams,
   deps: AppDeps,
 ): Promise<{ job: Job; answer: "text" | "json" }> {

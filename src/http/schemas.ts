@@ -26,6 +26,8 @@ const metricsSchema = v.strictObject({
   memory_mb: v.optional(seconds),
   wall_seconds: seconds,
   queue_seconds: seconds,
+  /** How long it was held to its caller's share of CPU time. */
+  throttled_seconds: seconds,
 });
 
 const fileSchema = v.strictObject({ path: v.string(), size: count, sha256 });
@@ -95,7 +97,15 @@ export const environmentsSchema = v.strictObject({
 });
 
 export const statsSchema = v.strictObject({
-  your_quota: v.strictObject({ running: count, waiting: count }),
+  your_quota: v.strictObject({
+    /** Of the bucket; more than it holds is a debt. */
+    cpu_seconds_used: seconds,
+    cpu_seconds_available: seconds,
+    running: count,
+    waiting: count,
+    /** Seconds until the bucket is full again. */
+    refills_in: seconds,
+  }),
   system: v.strictObject({ queue_length: count, running: count, slots: count }),
 });
 

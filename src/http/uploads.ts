@@ -3,6 +3,7 @@
  * so each takes a place first: a few per caller, a bounded number and a bounded sum of bytes in
  * all. Bytes are reserved as declared, or as the limit when nothing was declared.
  */
+import type { Caller } from "../core/caller.ts";
 import { Refusal } from "../core/errors.ts";
 import { TRANSFER_LIMITS } from "../core/limits.ts";
 
@@ -35,18 +36,18 @@ export class Uploads {
    * @returns gives the place back; call it exactly once
    * @throws Refusal caller_busy, queue_full
    */
-  begin(caller: string, bytes: number): () => void {
-    const own = this.#begun.get(caller) ?? 0;
+  begin(caller: Caller, bytes: number): () => void {
+    const own = this.#begun.get(caller.key) ?? 0;
     if (own >= this.#limits.perCaller) {
       throw new Refusal("caller_busy", `${own} of your uploads are under way.`, RETRY_SECONDS);
     }
     if (this.#total >= this.#limits.total || this.#bytes + bytes > this.#limits.totalBytes) {
       throw new Refusal("queue_full", "Too many uploads are under way.", RETRY_SECONDS);
     }
-    this.#begun.set(caller, own + 1);
+    this.#begun.set(caller.key, own + 1);
     this.#total += 1;
     this.#bytes += bytes;
-    return () => this.#end(caller, bytes);
+    return () => this.#end(caller.key, bytes);
   }
 
   /**
@@ -54,7 +55,7 @@ export class Uploads {
    * no place.
    * @throws Refusal too_large for what says itself that it is, before a byte of it is read
    */
-  beginWhole(caller: string, headers: Headers, limitBytes: number): () => void {
+  beginWhole(caller: Caller, headers: Headers, limitBytes: number): () => void {
     const declared = declaredBytes(headers);
     if (declared !== undefined && declared > limitBytes) {
       throw new Refusal("too_large", `The body may have ${limitBytes} bytes.`);

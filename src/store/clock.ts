@@ -17,3 +17,29 @@ export const SYSTEM_CLOCK: Clock = {
     return () => clearTimeout(timer);
   },
 };
+
+/** One thing to do at one time, which may be put off, brought forward or cancelled. */
+export class Alarm {
+  readonly #clock: Clock;
+  readonly #action: () => void;
+  #cancel: (() => void) | undefined;
+
+  constructor(clock: Clock, action: () => void) {
+    this.#clock = clock;
+    this.#action = action;
+  }
+
+  /** In the place of the time that was set before, if there was one. */
+  setIn(delayMs: number): void {
+    this.#cancel?.();
+    this.#cancel = this.#clock.after(delayMs, () => {
+      this.#cancel = undefined;
+      this.#action();
+    });
+  }
+
+  cancel(): void {
+    this.#cancel?.();
+    this.#cancel = undefined;
+  }
+}

@@ -1,4 +1,5 @@
 /** One job as the service remembers it: never its code, files, arguments or caller's address. */
+import type { Caller } from "../core/caller.ts";
 import type { Outcome, Usage } from "../core/job.ts";
 import { TRANSFER_LIMITS } from "../core/limits.ts";
 import type { Outputs } from "../core/runner.ts";
@@ -18,13 +19,14 @@ export interface JobEnd {
 /** Only the engine writes these fields. */
 export interface JobRecord {
   readonly id: string;
-  /** Keyed hash, see http/caller.ts. */
-  readonly caller: string;
+  readonly caller: Caller;
   readonly submittedAtMs: number;
   readonly log: LogBuffer;
   state: JobState;
   admittedAtMs: number | undefined;
   startedAtMs: number | undefined;
+  /** For how long it was held to its caller's refill rate. */
+  throttledMs: number;
   end: JobEnd | undefined;
   /** Undefined before the end, and again when they are destroyed while the logs stay. */
   outputs: Outputs | undefined;
@@ -36,7 +38,7 @@ export interface JobRecord {
 export type Job = Readonly<JobRecord>;
 
 /** A job that was just submitted. */
-export function newRecord(id: string, caller: string, nowMs: number): JobRecord {
+export function newRecord(id: string, caller: Caller, nowMs: number): JobRecord {
   return {
     id,
     caller,
@@ -45,6 +47,7 @@ export function newRecord(id: string, caller: string, nowMs: number): JobRecord 
     state: "queued",
     admittedAtMs: undefined,
     startedAtMs: undefined,
+    throttledMs: 0,
     end: undefined,
     outputs: undefined,
     expiresAtMs: undefined,

@@ -93,8 +93,8 @@ export class Shelf {
     }
     record.expiresAtMs = this.#clock.nowMs() + this.#limits.finishedMs;
     const bytes = record.log.lengthBytes + (record.outputs?.totalBytes ?? 0);
-    const holding = this.#holdings.get(record.caller) ?? { ids: new Set(), bytes: 0 };
-    this.#holdings.set(record.caller, holding);
+    const holding = this.#holdings.get(record.caller.key) ?? { ids: new Set(), bytes: 0 };
+    this.#holdings.set(record.caller.key, holding);
     holding.ids.add(record.id);
     this.#ended.set(record.id, { record, bytes: 0, leases: 0, doomed: false });
     this.#count(record.id, bytes);
@@ -155,9 +155,9 @@ export class Shelf {
     if (ended !== undefined) this.#count(id, -ended.bytes);
     this.#jobs.delete(id);
     this.#ended.delete(id);
-    const holding = this.#holdings.get(record.caller);
+    const holding = this.#holdings.get(record.caller.key);
     holding?.ids.delete(id);
-    if (holding?.ids.size === 0) this.#holdings.delete(record.caller);
+    if (holding?.ids.size === 0) this.#holdings.delete(record.caller.key);
     await dropped;
   }
 
@@ -174,7 +174,7 @@ export class Shelf {
     if (ended === undefined) return;
     ended.bytes += bytes;
     this.#bytes += bytes;
-    const holding = this.#holdings.get(ended.record.caller);
+    const holding = this.#holdings.get(ended.record.caller.key);
     if (holding !== undefined) holding.bytes += bytes;
   }
 

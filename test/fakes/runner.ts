@@ -76,6 +76,8 @@ export class FakeRun implements RunningJob {
   usedCpuMs = 0;
   /** Cores that it is held to, in the order in which that was said. */
   readonly throttles: (number | undefined)[] = [];
+  /** What is told of it when it is stopped. */
+  usageWhenStopped = SOME_USAGE;
   readonly #events: RunEvents;
   readonly #finished = Promise.withResolvers<Finished>();
   readonly signal: AbortSignal;
@@ -129,7 +131,8 @@ export class FakeRun implements RunningJob {
   }
 
   #stop(): void {
-    this.end({ outcome: { kind: this.signal.reason as StopCause } });
+    const outcome: Outcome = { kind: this.signal.reason as StopCause };
+    this.end({ outcome, usage: this.usageWhenStopped });
   }
 }
 

@@ -2,8 +2,16 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { type CallerOptions, Callers } from "../../src/http/caller.ts";
 
-function callers(options: Partial<CallerOptions> = {}): Callers {
-  return new Callers({ trustedProxies: [], behindProxy: false, ...options });
+/** Callers by their keys alone, and whole. */
+class Named extends Callers {
+  keyOf(peer: string | undefined, forwardedFor: string | undefined): string {
+    return this.identify(peer, forwardedFor).key;
+  }
+}
+
+function callers(options: Partial<CallerOptions> = {}): Named {
+  const clock = { nowMs: () => 0, remembers: () => false };
+  return new Named({ trustedProxies: [], behindProxy: false, ...clock, ...options });
 }
 
 describe("S18: Callers", () => {
@@ -35,6 +43,35 @@ describe("S18: Callers", () => {
     }
     assert.notEqual(own.keyOf("2001:db8:1:3::1", undefined), key);
     assert.equal(own.keyOf("fe80::1%eth0", undefined), own.keyOf("fe80::2%eth1", undefined));
+  });
+
+  it("knows the wider network of an IPv6 caller, and of no other", () => {
+    const own = callers();
+    const { key, group } = own.identify("2001:db8:1:2::1", undefined);
+    assert.match(group ?? "", /^[\w-]{16}$/);
+    assert.notEqual(group, key);
+    assert.equal(own.identify("2001:db8:1:ffff::9", undefined).group, group);
+    assert.notEqual(own.identify("2001:db8:2:2::1", undefined).group, group);
+    // The /64 of that number and the /48 are two things.
+    assert.notEqual(own.identify("2001:db8:1:0::1", undefined).key, group);
+    assert.equal(own.identify("192.0.2.1", undefined).group, undefined);
+    assert.equal(own.identify(undefined, undefined).group, undefined);
+  });
+
+  it("takes a new key every day, and leaves those known by the old one where they are", () => {
+    let nowMs = 0;
+    const known = new Set<string>();
+    const own = callers({ nowMs: () => nowMs, remembers: (key) => known.has(key) });
+    const busy = own.keyOf("192.0.2.1", undefined);
+    const idle = own.keyOf("192.0.2.2", undefined);
+    known.add(busy);
+    nowMs = 86_400_000;
+    assert.equal(own.keyOf("192.0.2.1", undefined), busy);
+    const fresh = own.keyOf("192.0.2.2", undefined);
+    assert.notEqual(fresh, idle);
+    assert.equal(own.keyOf("192.0.2.2", undefined), fresh);
+    known.delete(busy);
+    assert.notEqual(own.keyOf("192.0.2.1", undefined), busy, "nothing is known of it any more");
   });
 
   it("counts an IPv4 address written as IPv6 as itself", () => {

@@ -113,7 +113,11 @@ describe("GET /status and /logs", () => {
     rig.clock.advance(500);
     const running = v.parse(statusSchema, (await ask(rig, `/status/${first.id}`)).json);
     assert.equal(running.status, "running");
-    assert.deepEqual(running.metrics, { wall_seconds: 0.5, queue_seconds: 0 });
+    assert.deepEqual(running.metrics, {
+      wall_seconds: 0.5,
+      queue_seconds: 0,
+      throttled_seconds: 0,
+    });
     first.run.end({ outputs: new FakeOutputs({ a: "1", b: "2" }) });
     await settle();
     const done = v.parse(statusSchema, (await ask(rig, `/status/${first.id}`)).json);
@@ -377,7 +381,13 @@ describe("the service's own routes", () => {
     assert.deepEqual(interpreters[0], rig.runner.interpreters[0]);
     assert.deepEqual(environments, rig.runner.environments);
     assert.deepEqual(v.parse(statsSchema, (await ask(rig, "/stats")).json), {
-      your_quota: { running: 1, waiting: 1 },
+      your_quota: {
+        cpu_seconds_used: 0.01,
+        cpu_seconds_available: 9.99,
+        running: 1,
+        waiting: 1,
+        refills_in: 0.06,
+      },
       system: { queue_length: 1, running: 1, slots: 4 },
     });
   });

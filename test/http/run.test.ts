@@ -114,6 +114,7 @@ describe("POST /run with JSON", () => {
       memory_mb: 8,
       wall_seconds: 0.25,
       queue_seconds: 0,
+      throttled_seconds: 0,
     });
     assert.equal(Buffer.from(result.files[0]?.base64 ?? "", "base64").toString(), "hello");
     assert.equal(rig.runner.runs[0]?.spec.mergeStreams, false);

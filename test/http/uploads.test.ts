@@ -1,8 +1,15 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import type { Caller } from "../../src/core/caller.ts";
 import { Refusal } from "../../src/core/errors.ts";
 import { Uploads } from "../../src/http/uploads.ts";
 import { echo, makeRig, post, readAnswer, settle } from "../fakes/service.ts";
+
+const [a, b, c] = ["a", "b", "c"].map((key) => ({ key, group: undefined })) as [
+  Caller,
+  Caller,
+  Caller,
+];
 
 function codeOf(action: () => unknown): string {
   try {
@@ -17,33 +24,33 @@ function codeOf(action: () => unknown): string {
 describe("Uploads", () => {
   it("gives each caller a few places and takes them back", () => {
     const uploads = new Uploads({ perCaller: 2, total: 10, totalBytes: 1000 });
-    const end = uploads.begin("a", 10);
-    uploads.begin("a", 10);
+    const end = uploads.begin(a, 10);
+    uploads.begin(a, 10);
     assert.equal(
-      codeOf(() => uploads.begin("a", 10)),
+      codeOf(() => uploads.begin(a, 10)),
       "caller_busy",
     );
-    uploads.begin("b", 10);
+    uploads.begin(b, 10);
     end();
-    uploads.begin("a", 10);
+    uploads.begin(a, 10);
   });
 
   it("bounds places and bytes of all callers", () => {
     const few = new Uploads({ perCaller: 2, total: 2, totalBytes: 1000 });
-    few.begin("a", 1);
-    few.begin("b", 1);
+    few.begin(a, 1);
+    few.begin(b, 1);
     assert.equal(
-      codeOf(() => few.begin("c", 1)),
+      codeOf(() => few.begin(c, 1)),
       "queue_full",
     );
     const small = new Uploads({ perCaller: 2, total: 10, totalBytes: 100 });
-    const end = small.begin("a", 60);
+    const end = small.begin(a, 60);
     assert.equal(
-      codeOf(() => small.begin("b", 41)),
+      codeOf(() => small.begin(b, 41)),
       "queue_full",
     );
     end();
-    small.begin("b", 100);
+    small.begin(b, 100);
   });
 });
 

@@ -76,7 +76,8 @@ for (const era of ERAS) {
       running.end();
       const next = await rig.runner.next();
       next.start();
-      while (rig.clock.timers < 2) await settle();
+      // One more is the look at what running jobs use.
+      while (rig.clock.timers < 3) await settle();
       rig.clock.advance(1000);
       await told[1]?.promise;
       next.end();

@@ -28,7 +28,7 @@ function rig(limits: Partial<ShelfLimits> = {}): Rig {
 }
 
 function job(id: string, caller = "a", outputs?: FakeOutputs): JobRecord {
-  const record = newRecord(id, caller, 0);
+  const record = newRecord(id, { key: caller, group: undefined }, 0);
   record.outputs = outputs;
   record.log.append({ stream: "stdout", bytes: Buffer.from("out:") });
   return record;
