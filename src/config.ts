@@ -41,6 +41,8 @@ export interface ServeConfig {
   readonly environments: readonly EnvironmentOption[];
   /** Whether agents are served at /mcp. */
   readonly mcp: boolean;
+  /** Whether clients of Piston are served at /api/v2. */
+  readonly piston: boolean;
 }
 
 /**
@@ -70,6 +72,7 @@ export function parseServeOptions(
     maxMemoryMb: given.one("maxMemory") ?? JOB_LIMITS.memoryMb.most,
     environments: given.all("environment"),
     mcp: given.one("mcp") ?? false,
+    piston: given.one("piston") ?? false,
   };
   refuseTwice(config.environments);
   return config;

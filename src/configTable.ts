@@ -131,6 +131,11 @@ export const OPTIONS = {
     help: "tools for agents (Model Context Protocol, streamable HTTP) at /mcp",
     read: yesOrNo,
   },
+  piston: {
+    name: "piston",
+    help: "the API of Piston, for its clients, at /api/v2",
+    read: yesOrNo,
+  },
 } satisfies Record<string, Row<unknown>>;
 
 export type OptionKey = keyof typeof OPTIONS;

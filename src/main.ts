@@ -98,6 +98,8 @@ export async function openLocalService(options: {
     version: VERSION,
     ramBudgetBytes: usualRamBudget(),
     maxRunning: slots,
+    // All that these boxes can use: the machine is the caller's own.
+    quotaCpuSeconds: 60 * slots,
     finishedMs: MCP_LIMITS.localFinishedMs,
   });
   // Beside the first jobs: what has not been asked for its version yet is offered without one.
@@ -231,7 +233,10 @@ function faultSentence(fault: unknown): string {
 
 /** What other rooms bring to the API, each only when it is asked for. */
 async function extensionsOf(config: ServeConfig): Promise<readonly Extension[]> {
-  return [...(config.mcp ? [(await import("./mcp/http.ts")).mcpExtension] : [])];
+  return [
+    ...(config.mcp ? [(await import("./mcp/http.ts")).mcpExtension] : []),
+    ...(config.piston ? (await import("./piston/http.ts")).pistonExtensions : []),
+  ];
 }
 
 function announce(config: ServeConfig, at: Listening, certificate: Certificate | undefined): void {

@@ -22,6 +22,7 @@ describe("parseServeOptions", () => {
       maxMemoryMb: 2048,
       environments: [],
       mcp: false,
+      piston: false,
     });
   });
 
@@ -29,7 +30,7 @@ describe("parseServeOptions", () => {
     const words =
       "--port 9 --listen ::1 --cert c.pem --key k.pem --trusted-proxy 10.0.0.0/8 --trusted-proxy ::1 " +
       "--quota-cpu-seconds 7 --max-running 3 --max-waiting 4 --slots 5 --queue 6 --ram-budget 2G --job-cpus 1.5 " +
-      "--max-timeout 60 --max-memory 128 --environment sci=/srv/sci --environment r=/srv/r=1 --mcp";
+      "--max-timeout 60 --max-memory 128 --environment sci=/srv/sci --environment r=/srv/r=1 --mcp --piston";
     assert.deepEqual(parseServeOptions(words.split(" "), {}), {
       listen: { kind: "tcp", host: "::1", port: 9 },
       tls: { certPath: "c.pem", keyPath: "k.pem" },
@@ -49,6 +50,7 @@ describe("parseServeOptions", () => {
         { name: "r", directory: "/srv/r=1" },
       ],
       mcp: true,
+      piston: true,
     });
   });
 

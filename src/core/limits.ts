@@ -150,6 +150,13 @@ export const MCP_LIMITS = {
   localFinishedMs: 600_000,
 } as const;
 
+/** What a job gets that comes in Piston's form; milliseconds, as its clients count. */
+export const PISTON_LIMITS = {
+  timeoutUsual: { compile: 10_000, run: 3000 },
+  /** Of each: its clients wait for the answer. */
+  timeoutMost: 120_000,
+} as const;
+
 /** What one connection may take before the API looks at a request. */
 export const HTTP_LIMITS = {
   /** Request line and headers together. */

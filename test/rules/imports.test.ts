@@ -19,8 +19,12 @@ const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
   ["client", ["core"]],
   ["doctor", ["core"]],
   ["mcp", ["core", "client", "http"]],
+  ["piston", ["core", "client", "http"]],
   ["cli", ["client", "core", "main", "doctor", "mcp"]],
-  ["main", ["core", "queue", "store", "sandbox", "pool", "archive", "engine", "http", "mcp"]],
+  [
+    "main",
+    ["core", "queue", "store", "sandbox", "pool", "archive", "engine", "http", "mcp", "piston"],
+  ],
 ]);
 
 /** Rooms that also run where there is no Node. */
@@ -89,7 +93,7 @@ test("the command line reaches the composition root by main.ts only", () => {
 });
 
 test("what only some runs need is loaded by those", () => {
-  const rooms = ["mcp"];
+  const rooms = ["mcp", "piston"];
   const wrong = imports
     .filter(
       ({ from, target = "" }) =>

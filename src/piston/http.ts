@@ -1,0 +1,115 @@
+/**
+ * Piston's HTTP API over ours: a request is translated, asked of `/run` as its caller, and the
+ * answer translated back. For clients of the public service that closed: they need a new address
+ * and nothing else.
+ *
+ * Keeps S14 of SECURITY.md.
+ */
+import { SandrunClient } from "../client/client.ts";
+import { ApiError } from "../client/errors.ts";
+import { REFUSALS, Refusal } from "../core/errors.ts";
+import { SERVICE_LIMITS, TRANSFER_LIMITS } from "../core/limits.ts";
+import { bodyOf, readWhole, refuseEncoded } from "../http/body.ts";
+import { type AppContext, type AppDeps, callerOf } from "../http/deps.ts";
+import type { Extension, Within } from "../http/extension.ts";
+import { faultFields } from "../http/log.ts";
+import { executedOf } from "./answer.ts";
+import { Mistake, wantedOf } from "./request.ts";
+import { listed, runtimesOf } from "./runtimes.ts";
+
+/** Where a Piston of one's own has them, and where the public service had them. */
+const PLACES = ["/api/v2", "/api/v2/piston"] as const;
+
+export const pistonExtensions: readonly Extension[] = PLACES.flatMap((place): Extension[] => [
+  { path: `${place}/runtimes`, method: "GET", handler: told(runtimes) },
+  { path: `${place}/execute`, method: "POST", handler: told(execute) },
+]);
+
+type Handler = Extension["handler"];
+
+/** Errors in Piston's form, `{"message"}`. */
+function told(handler: Handler): Handler {
+  return async (c, deps, within) => {
+    try {
+      return await handler(c, deps, within);
+    } catch (error) {
+      return errorAnswer(c, deps, error);
+    }
+  };
+}
+
+function runtimes(c: AppContext, deps: AppDeps): Response {
+  const { healthy, reason } = deps.runner.health();
+  // An empty list would be believed, and kept.
+  if (!healthy) throw new Refusal("unhealthy", reason);
+  return c.json(runtimesOf(deps.runner.interpreters).map(listed));
+}
+
+async function execute(c: AppContext, deps: AppDeps, within: Within): Promise<Response> {
+  const { signal } = c.req.raw;
+  // While boxes are not known to hold, no runtime is known either.
+  deps.engine.refuseEarly(callerOf(c, deps.callers));
+  const known = runtimesOf(deps.runner.interpreters);
+  const { runtime, job } = wantedOf(await readBody(c, deps), known, deps.ceilings);
+  const client = new SandrunClient({ server: within.address, fetch: within.fetch });
+  const waitSeconds = SERVICE_LIMITS.runWaitSeconds.most;
+  const answer = await client.run(job, { waitSeconds, signal });
+  if (!answer.finished) {
+    await client.cancel(answer.job.job_id);
+    throw new Refusal("queue_full", "The job waited for too long.");
+  }
+  return c.json(executedOf(answer.result, runtime));
+}
+
+/** @throws Mistake, Refusal */
+async function readBody(c: AppContext, deps: AppDeps): Promise<unknown> {
+  const { headers } = c.req.raw;
+  refuseEncoded(headers);
+  const type = headers.get("content-type")?.split(";")[0]?.trim().toLowerCase();
+  // A client in wide use never says that it sends JSON.
+  if (type !== "application/json" && type !== "text/plain")
+    throw new Refusal("unsupported_media_type", "requests must be of type application/json");
+  const most = TRANSFER_LIMITS.jsonBodyBytes;
+  const endUpload = deps.uploads.beginWhole(callerOf(c, deps.callers), headers, most);
+  try {
+    return parsed(await readWhole(bodyOf(c.req.raw), most));
+  } finally {
+    endUpload();
+  }
+}
+
+function parsed(body: Buffer): unknown {
+  try {
+    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body));
+  } catch {
+    throw new Mistake("the body is not valid JSON");
+  } finally {
+    body.fill(0);
+  }
+}
+
+function errorAnswer(c: AppContext, deps: AppDeps, error: unknown): Response {
+  if (error instanceof Mistake) return c.json({ message: error.message }, 400);
+  if (error instanceof Refusal) {
+    const { code, status, details, retryAfterSeconds } = error;
+    return messageAnswer(REFUSALS[code].sentence, status, details, retryAfterSeconds);
+  }
+  if (error instanceof ApiError && error.status >= 400) {
+    const { message, status, details, retryAfter } = error;
+    return messageAnswer(message, status, details, retryAfter);
+  }
+  deps.log(faultFields(error));
+  return messageAnswer("The service failed; this is not your fault.", 500);
+}
+
+function messageAnswer(
+  sentence: string,
+  status: number,
+  details?: string,
+  retryAfterSeconds?: number,
+): Response {
+  const message = details === undefined ? sentence : `${sentence} ${details}`;
+  const headers: Record<string, string> =
+    retryAfterSeconds === undefined ? {} : { "Retry-After": String(retryAfterSeconds) };
+  return Response.json({ message }, { status, headers });
+}
