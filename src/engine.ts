@@ -18,9 +18,12 @@ import type { FairQueue, QueueCounts, Quota } from "./queue/fair.ts";
 import { Watch } from "./queue/watch.ts";
 import { Alarm, type Clock } from "./store/clock.ts";
 import { dropFiles, dropInput, inputBytes, type OwnedSpec, ownSpec } from "./store/input.ts";
+import { LiveInput } from "./store/liveInput.ts";
 import { type Job, type JobRecord, newRecord } from "./store/record.ts";
 import type { Lease, Shelf } from "./store/shelf.ts";
 
+export type { LiveInput } from "./store/liveInput.ts";
+export type { LogReader } from "./store/log.ts";
 export type { Job } from "./store/record.ts";
 export type { Lease } from "./store/shelf.ts";
 
@@ -39,6 +42,7 @@ export interface EngineParts {
 interface LiveJob {
   readonly record: JobRecord;
   readonly spec: OwnedSpec;
+  readonly input: LiveInput;
   readonly stop: AbortController;
   readonly ended: PromiseWithResolvers<void>;
   /** Set when its outputs went at once. */
@@ -107,6 +111,7 @@ export class Engine {
     this.#live.set(id, {
       record,
       spec: ownSpec(spec),
+      input: new LiveInput(spec.manifest.interactive),
       stop: new AbortController(),
       ended: Promise.withResolvers<void>(),
       dropped: undefined,
@@ -125,6 +130,11 @@ export class Engine {
   /** 1 = next; undefined when the job does not wait. */
   position(id: string): number | undefined {
     return this.#parts.queue.position(id);
+  }
+
+  /** What the job can be sent while it lives; undefined when it has ended. */
+  input(id: string): LiveInput | undefined {
+    return this.#live.get(id)?.input;
   }
 
   /** Keeps an ended job from expiring while its outputs are read. */
@@ -224,6 +234,7 @@ export class Engine {
     const { record, spec } = live;
     record.state = "running";
     record.admittedAtMs = clock.nowMs();
+    record.changes.tell();
     let finished: Finished;
     try {
       finished = await runner.run(
@@ -233,10 +244,14 @@ export class Engine {
             record.startedAtMs = clock.nowMs();
             this.#watch.started(record, running, record.startedAtMs);
             if (this.#watch.size === 1) this.#sampleAlarm.setIn(SHARING.sampleMs);
+            live.input.started(running);
             // The box has the files by now. Standard input may still be on its way.
             dropFiles(spec);
           },
-          onPrinted: (chunk) => record.log.append(chunk),
+          onPrinted: (chunk) => {
+            record.log.append(chunk);
+            record.changes.tell();
+          },
         },
         live.stop.signal,
       );
@@ -257,6 +272,7 @@ export class Engine {
     const { record } = live;
     const { outcome, usage, isolation } = finished;
     dropInput(live.spec);
+    live.input.over();
     this.#live.delete(record.id);
     record.end = { outcome, usage, isolation, endedAtMs: clock.nowMs() };
     const succeeded = outcome.kind === "exited" && outcome.exitCode === 0;
@@ -269,6 +285,7 @@ export class Engine {
       live.dropped = shelf.dropOutputs(record);
     }
     shelf.ended(record);
+    record.changes.tell();
     this.#parts.onEnded?.(record);
     live.ended.resolve();
   }

@@ -1,13 +1,15 @@
 /** Part of the composition root: queue, shelf, engine and API around a runner. */
 import type { Hono } from "hono";
-import { CALLER_LIMITS, JOB_LIMITS, SERVICE_LIMITS, SHARING } from "./core/limits.ts";
+import { CALLER_LIMITS, JOB_LIMITS, SERVICE_LIMITS, SHARING, STREAM_LIMITS } from "./core/limits.ts";
 import type { Runner } from "./core/runner.ts";
 import { Engine, type Job } from "./engine.ts";
 import { createApp } from "./http/app.ts";
 import { Callers } from "./http/caller.ts";
-import type { AppEnv } from "./http/deps.ts";
+import type { AppDeps, AppEnv } from "./http/deps.ts";
 import type { Extension } from "./http/extension.ts";
 import { faultFields, type ServiceLog } from "./http/log.ts";
+import { Places } from "./http/places.ts";
+import { createUpgrades, type Upgrades } from "./http/upgrade.ts";
 import { Uploads } from "./http/uploads.ts";
 import { FairQueue } from "./queue/fair.ts";
 import { type Clock, SYSTEM_CLOCK } from "./store/clock.ts";
@@ -34,6 +36,8 @@ export interface ServiceOptions {
 
 export interface Service {
   readonly app: Hono<AppEnv>;
+  /** For the listener: WebSockets. */
+  readonly upgrades: Upgrades;
   readonly engine: Engine;
   /** Cancels and destroys every job. The runner is the caller's to close. */
   close(): Promise<void>;
@@ -52,7 +56,7 @@ export function createService(options: ServiceOptions): Service {
     onEnded: (job) => logEnd(job, log),
     onFault,
   });
-  const app = createApp({
+  const deps: AppDeps = {
     engine,
     runner,
     callers: new Callers({
@@ -66,6 +70,7 @@ export function createService(options: ServiceOptions): Service {
       total: SERVICE_LIMITS.uploadsBegun,
       totalBytes: shareBytes,
     }),
+    places: new Places(STREAM_LIMITS),
     ceilings: {
       timeoutSeconds: options.maxTimeoutSeconds ?? JOB_LIMITS.timeoutSeconds.most,
       memoryMb: options.maxMemoryMb ?? JOB_LIMITS.memoryMb.most,
@@ -74,8 +79,9 @@ export function createService(options: ServiceOptions): Service {
     log,
     version: options.version,
     extensions: options.extensions ?? [],
-  });
-  return { app, engine, close: () => engine.shutdown() };
+  };
+  const [app, upgrades] = [createApp(deps), createUpgrades(deps)];
+  return { app, upgrades, engine, close: () => engine.shutdown() };
 }
 
 function makeQueue(options: ServiceOptions, totalWaitingBytes: number): FairQueue {

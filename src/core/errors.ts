@@ -19,9 +19,12 @@ export const REFUSALS = {
   no_route: { status: 404, sentence: "There is nothing at this address." },
   method_not_allowed: { status: 405, sentence: "This address does not take that method." },
   not_finished: { status: 409, sentence: "The job has not finished yet." },
+  not_running: { status: 409, sentence: "The job is not running." },
+  stdin_closed: { status: 409, sentence: "The job takes no standard input any more." },
   too_large: { status: 413, sentence: "That is larger than the limit." },
   unsupported_media_type: { status: 415, sentence: "This content type is not understood." },
   caller_busy: { status: 429, sentence: "You have as many jobs here as one caller may have." },
+  too_many_streams: { status: 429, sentence: "Too many logs are followed at once." },
   queue_full: { status: 503, sentence: "The queue is full; try again later." },
   unhealthy: { status: 503, sentence: "The sandbox is not ready." },
 } as const;

@@ -176,6 +176,31 @@ export const HTTP_LIMITS = {
   drainMs: 10_000,
 } as const;
 
+/** What following a job live may take. */
+export const STREAM_LIMITS = {
+  /** Printed bytes in one frame; JSON may need six characters for one of them. */
+  frameBytes: 16 * KIB,
+  /** What may wait in our memory for one reader's socket, beside the kernel's own buffers. */
+  unsentBytes: 64 * KIB,
+  /** Connections that follow a job. */
+  perCaller: 64,
+  total: 1024,
+  /** One message from a client. */
+  messageBytes: 128 * KIB,
+  /** Pieces that a message may come in. */
+  messageFragments: 256,
+  /** A client is read no further while this much of its input waits for the program. */
+  stdinPauseBytes: 64 * KIB,
+  /** Input of one job that waits, from all its clients. */
+  stdinWaitingBytes: 512 * KIB,
+  /** A sign of life on a silent stream, and how long a WebSocket has to answer one. */
+  heartbeatMs: 15_000,
+  /** How often a stream of a waiting job looks at its place in the queue. */
+  queueLookMs: 2_000,
+  /** What a client is told to wait before it connects again. */
+  retryMs: 1_000,
+} as const;
+
 /** From where on `sandrun doctor` has something to say, and how much it reads. */
 export const DOCTOR_LIMITS = {
   /** Of each file that it looks at. */

@@ -24,6 +24,8 @@ export interface Manifest {
   readonly cpuSeconds: number | undefined;
   readonly environment: string | undefined;
   readonly nonce: string | undefined;
+  /** Standard input stays open after `stdin`: more comes while the program runs. */
+  readonly interactive: boolean;
 }
 
 /** A caller's manifest: every field that is there is valid by itself, none has a default yet. */
@@ -40,6 +42,7 @@ export interface ManifestRequest {
   readonly cpuSeconds: number | undefined;
   readonly environment: string | undefined;
   readonly nonce: string | undefined;
+  readonly interactive: boolean;
 }
 
 function toRequest(fields: ManifestFields): ManifestRequest {
@@ -55,6 +58,7 @@ function toRequest(fields: ManifestFields): ManifestRequest {
     cpuSeconds: fields.cpu_seconds,
     environment: fields.environment,
     nonce: fields.nonce,
+    interactive: fields.interactive ?? false,
   };
 }
 
@@ -70,6 +74,15 @@ export function parseManifest(json: unknown): ManifestRequest {
 
 const LISTS: ReadonlySet<string> = new Set(["args", "outputs"]);
 const NUMBERS: ReadonlySet<string> = new Set(["timeout", "memory_mb", "cpu_seconds"]);
+
+const SWITCHES: ReadonlySet<string> = new Set(["interactive"]);
+
+function switchOf(name: string, text: string): boolean {
+  if (text !== "true" && text !== "false") {
+    throw new Refusal("bad_manifest", `${name}: must be true or false`);
+  }
+  return text === "true";
+}
 
 function numberOf(name: string, text: string): number {
   if (!/^\d{1,10}(?:\.\d{1,6})?$/.test(text)) {
@@ -88,7 +101,8 @@ function addVariable(env: Map<string, string>, text: string): void {
 
 function addOnce(single: Map<string, unknown>, name: string, text: string): void {
   if (single.has(name)) throw new Refusal("bad_manifest", `${showPath(name)}: given twice`);
-  single.set(name, NUMBERS.has(name) ? numberOf(name, text) : text);
+  if (NUMBERS.has(name)) single.set(name, numberOf(name, text));
+  else single.set(name, SWITCHES.has(name) ? switchOf(name, text) : text);
 }
 
 /**

@@ -124,6 +124,11 @@ export const MANIFEST_ENTRIES = {
   cpu_seconds: described(numberIn(JOB_LIMITS.cpuSeconds), "Seconds of CPU time."),
   environment: described(nameText(), "A prepared environment. See /environments."),
   nonce: described(nonceField, "Comes back unchanged; marks the job as this one."),
+  interactive: described(
+    v.boolean("must be true or false"),
+    "Standard input stays open after `stdin`: more is sent over a WebSocket while the job runs. " +
+      "For /submit.",
+  ),
 };
 
 export const MANIFEST_SCHEMA = v.strictObject(MANIFEST_ENTRIES, "must be an object");

@@ -4,9 +4,11 @@
 import type { InputTree, Outcome, OutputFile, PrintedChunk, Usage } from "./job.ts";
 import type { Manifest } from "./manifest.ts";
 import type { EnvironmentInfo, InterpreterInfo } from "./offer.ts";
+import type { JobSignal } from "./signals.ts";
 
 /** A job that was admitted, checked and is ready to run. */
 export interface JobSpec {
+  /** Its `stdin` is overwritten as the box takes it. */
   readonly manifest: Manifest;
   readonly input: InputTree;
   /** One pipe for both streams: exact order, all of it reported as stdout. */
@@ -26,11 +28,19 @@ export interface RunningJob {
    * @throws SandboxFault when it did not take
    */
   throttle(cpus: number | undefined): void;
+  /**
+   * For a manifest that is `interactive`; takes the bytes over. Resolves when the program has been
+   * given them or is dead, and never rejects.
+   */
+  writeStdin(bytes: Uint8Array): Promise<void>;
+  /** The program reads its end after what was written. */
+  endStdin(): void;
+  sendSignal(name: JobSignal): void;
 }
 
 /** What a runner tells while a job runs; none of these may throw. */
 export interface RunEvents {
-  /** The program is about to be started. */
+  /** The program was started. */
   onStarted(running: RunningJob): void;
   /** The callee owns the bytes from now on. */
   onPrinted(chunk: PrintedChunk): void;

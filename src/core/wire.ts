@@ -199,6 +199,16 @@ export function decodeEntry(payload: Uint8Array): Entry {
   };
 }
 
+/** The payload of SIGNAL: numbers, one after the other. */
+export function encodeNumbers(...numbers: readonly number[]): Uint8Array {
+  const payload = new Uint8Array(4 * numbers.length);
+  const view = viewOf(payload);
+  numbers.forEach((number, index) => {
+    view.setUint32(4 * index, number, true);
+  });
+  return payload;
+}
+
 /** Numbers of the small frames: READY, LISTED, CONTENT_END, STDIN_CREDIT. */
 export function decodeNumbers(payload: Uint8Array): readonly number[] {
   const view = viewOf(payload);

@@ -8,7 +8,7 @@ import { faultResponse, refusalResponse } from "./errors.ts";
 import { within } from "./extension.ts";
 import { CORS_HEADERS, PREFLIGHT_HEADERS, SAFE_HEADERS } from "./headers.ts";
 import { environments, health, service, stats } from "./info.ts";
-import { destroy, logs, outputs, status } from "./jobs.ts";
+import { destroy, logs, outputs, status, stream } from "./jobs.ts";
 import { faultFields } from "./log.ts";
 import { openApi } from "./openapi.ts";
 import { run, submit } from "./run.ts";
@@ -27,7 +27,7 @@ const ROUTES: readonly Route[] = [
   { path: "/submit", method: "POST", handler: submit },
   { path: "/status/:id", method: "GET", handler: status },
   { path: "/logs/:id", method: "GET", handler: logs },
-  { path: "/logs/:id/stream", method: "GET", handler: unsupported("Live logs.") },
+  { path: "/logs/:id/stream", method: "GET", handler: stream },
   { path: "/outputs/:id", method: "GET", handler: outputs },
   { path: "/download/:id", method: "GET", handler: downloadAll },
   { path: "/download/:id/:path{[^]+}", method: "GET", handler: downloadOne },

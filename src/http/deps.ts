@@ -7,6 +7,7 @@ import type { Engine } from "../engine.ts";
 import type { Callers } from "./caller.ts";
 import type { Extension } from "./extension.ts";
 import type { ServiceLog } from "./log.ts";
+import type { Places } from "./places.ts";
 import type { Uploads } from "./uploads.ts";
 
 /** Ceilings of the manifest, at most those of core/limits.ts. */
@@ -20,6 +21,8 @@ export interface AppDeps {
   readonly runner: Runner;
   readonly callers: Callers;
   readonly uploads: Uploads;
+  /** Of those who follow jobs. */
+  readonly places: Places;
   readonly ceilings: Ceilings;
   /** Milliseconds since 1970. */
   readonly nowMs: () => number;

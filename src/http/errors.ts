@@ -3,16 +3,19 @@ import { REFUSALS, type Refusal } from "../core/errors.ts";
 import { JSON_TYPE } from "./headers.ts";
 import type { ErrorAnswer } from "./schemas.ts";
 
-/** @param allow for `method_not_allowed`: the methods that the address takes */
-export function refusalResponse(refusal: Refusal, allow?: string): Response {
-  const { code, details, retryAfterSeconds } = refusal;
-  const body: ErrorAnswer = {
+export function errorAnswer({ code, details, retryAfterSeconds }: Refusal): ErrorAnswer {
+  return {
     error: REFUSALS[code].sentence,
     code,
     ...(details === undefined ? {} : { details }),
     ...(retryAfterSeconds === undefined ? {} : { retry_after: retryAfterSeconds }),
   };
-  return errorResponse(refusal.status, body, {
+}
+
+/** @param allow for `method_not_allowed`: the methods that the address takes */
+export function refusalResponse(refusal: Refusal, allow?: string): Response {
+  const { retryAfterSeconds } = refusal;
+  return errorResponse(refusal.status, errorAnswer(refusal), {
     ...(retryAfterSeconds === undefined ? {} : { "Retry-After": String(retryAfterSeconds) }),
     ...(allow === undefined ? {} : { Allow: allow }),
   });

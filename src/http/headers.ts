@@ -22,7 +22,7 @@ export const CORS_HEADERS = {
 
 export const PREFLIGHT_HEADERS = {
   "Access-Control-Allow-Methods": "GET, HEAD, POST, DELETE",
-  "Access-Control-Allow-Headers": "Content-Type",
+  "Access-Control-Allow-Headers": "Content-Type, Last-Event-ID",
   "Access-Control-Max-Age": "86400",
 } as const;
 

@@ -38,6 +38,7 @@ export type MediaType = "text/plain" | "application/json" | "multipart/form-data
 /**
  * @param query of the address, without what the route itself understands
  * @param types the content types that this address takes
+ * @param mayInteract the caller learns the id while the job lives
  * @throws Refusal whatever is wrong with the request
  */
 export async function readJob(
@@ -46,6 +47,7 @@ export async function readJob(
   query: URLSearchParams,
   deps: AppDeps,
   types: readonly MediaType[],
+  mayInteract: boolean,
 ): Promise<ReadJob> {
   refuseEncoded(request.headers);
   const mediaType = mediaTypeOf(request.headers, types);
@@ -57,7 +59,7 @@ export async function readJob(
   try {
     const draft = await readDraft(request, mediaType, query, budget);
     const answer = mediaType === "text/plain" ? "text" : "json";
-    const manifest = resolved(draft, deps);
+    const manifest = resolved(draft, deps, mayInteract);
     return { spec: { manifest, input: draft.input, mergeStreams: answer === "text" }, answer };
   } catch (refusal) {
     deps.engine.chargeRefused(caller, TRANSFER_LIMITS.unpackedBytes - budget.remainingBytes);
@@ -154,10 +156,15 @@ async function readJson(request: Request): Promise<Draft> {
 }
 
 /** Overwrites the input when its manifest is refused. */
-function resolved(draft: Draft, deps: AppDeps): Manifest {
+function resolved(draft: Draft, deps: AppDeps, mayInteract: boolean): Manifest {
   const { interpreters, environments } = deps.runner;
   try {
-    return resolveManifest(draft.parseManifest(), draft.input, {
+    const request = draft.parseManifest();
+    if (request.interactive && !mayInteract) {
+      // Nobody could send what the program waits for.
+      throw new Refusal("bad_manifest", "interactive: is for /submit");
+    }
+    return resolveManifest(request, draft.input, {
       interpreters,
       environments,
       ceilings: deps.ceilings,

@@ -4,6 +4,7 @@ import type { Outputs } from "../core/runner.ts";
 import type { Engine, Job } from "../engine.ts";
 import { logsAnswer, outputsAnswer, statusAnswer } from "./answers.ts";
 import type { AppContext, AppDeps } from "./deps.ts";
+import { events, wantsEvents } from "./events.ts";
 import { PLAIN_TEXT } from "./headers.ts";
 import { wipeWhenSent } from "./sent.ts";
 import { takeWaitMs } from "./wait.ts";
@@ -46,9 +47,7 @@ export async function status(c: AppContext, deps: AppDeps): Promise<Response> {
 export function logs(c: AppContext, deps: AppDeps): Response {
   const job = jobOf(c, deps.engine);
   const accept = c.req.header("accept") ?? "";
-  if (/text\/event-stream/i.test(accept) || c.req.header("upgrade") !== undefined) {
-    throw new Refusal("unsupported", "Live logs; ask again for what was printed so far.");
-  }
+  if (wantsEvents(accept)) return events(c, deps, job);
   if (!prefersPlain(accept)) return c.json(logsAnswer(job));
   const truncated = job.log.truncated("stdout") || job.log.truncated("stderr");
   const printed = job.log.both();
@@ -57,6 +56,10 @@ export function logs(c: AppContext, deps: AppDeps): Response {
     "Content-Type": PLAIN_TEXT,
     ...(truncated ? { "Sandrun-Truncated": "true" } : {}),
   });
+}
+
+export function stream(c: AppContext, deps: AppDeps): Response {
+  return events(c, deps, jobOf(c, deps.engine));
 }
 
 export function outputs(c: AppContext, deps: AppDeps): Response {

@@ -15,6 +15,10 @@ const fileContents = v.union(
   'must be a text or {"base64": text}',
 );
 
+export function isBase64(text: string): boolean {
+  return text.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(text);
+}
+
 /** For OpenAPI; the fields of the manifest are checked where manifests are. */
 export const runBodySchema = v.strictObject({
   code: v.optional(
@@ -106,7 +110,7 @@ function bytesOf(name: string, contents: unknown): Uint8Array {
   if (typeof parsed.output === "string") return Buffer.from(parsed.output, "utf8");
   const { base64 } = parsed.output;
   // Buffer.from would drop what is not base64 and so change the file silently.
-  if (base64.length % 4 !== 0 || !/^[A-Za-z0-9+/]*={0,2}$/.test(base64)) {
+  if (!isBase64(base64)) {
     throw new Refusal("bad_manifest", `files["${showPath(name)}"]: is not base64`);
   }
   return Buffer.from(base64, "base64");

@@ -20,7 +20,7 @@ type EndedJob = Job & { readonly end: NonNullable<Job["end"]> };
 export async function submit(c: AppContext, deps: AppDeps): Promise<Response> {
   const caller = callerOf(c, deps.callers);
   const query = new URL(c.req.url).searchParams;
-  const { spec } = await readJob(c.req.raw, caller, query, deps, DOCUMENTS);
+  const { spec } = await readJob(c.req.raw, caller, query, deps, DOCUMENTS, true);
   const { job, position } = deps.engine.submit(caller, spec);
   return c.json({ job_id: job.id, status: "queued", queue_position: position }, 202);
 }
@@ -47,10 +47,14 @@ async function submitted(
   query: URLSearchParams,
   deps: AppDeps,
 ): Promise<{ job: Job; answer: "text" | "json" }> {
-  const { spec, answer } = await readJob(c.req.raw, caller, query, deps, [
-    "text/plain",
-    ...DOCUMENTS,
-  ]);
+  const { spec, answer } = await readJob(
+    c.req.raw,
+    caller,
+    query,
+    deps,
+    ["text/plain", ...DOCUMENTS],
+    false,
+  );
   return { job: deps.engine.submit(caller, spec).job, answer };
 }
 

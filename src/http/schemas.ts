@@ -1,6 +1,7 @@
 /** The answers of the API as schemas: what OpenAPI documents and what the tests hold answers to. */
 import * as v from "valibot";
 import { REFUSALS, type RefusalCode } from "../core/errors.ts";
+import { JOB_SIGNALS } from "../core/signals.ts";
 
 const count = v.pipe(v.number(), v.integer(), v.minValue(0));
 const seconds = v.pipe(v.number(), v.minValue(0));
@@ -129,6 +130,43 @@ export const errorSchema = v.strictObject({
   retry_after: v.optional(count),
 });
 
+const seq = v.pipe(
+  count,
+  v.description("Printed bytes up to and with this frame; the end's is one more than there are."),
+);
+
+/** What a live stream says; see frames.ts. */
+export const streamFrameSchema = v.union([
+  v.strictObject({
+    seq,
+    stream: v.picklist(["stdout", "stderr"]),
+    data: v.string(),
+    /** Bytes that are no UTF-8. */
+    encoding: v.optional(v.literal("base64")),
+  }),
+  v.strictObject({
+    seq,
+    end: outcomeSchema,
+    stdout_truncated: v.boolean(),
+    stderr_truncated: v.boolean(),
+  }),
+  v.strictObject({ status: v.literal("queued"), queue_position: count }),
+  v.strictObject({ status: v.literal("running") }),
+  /** As much was printed as is kept; what comes now is not. */
+  v.strictObject({ log_full: v.literal(true) }),
+  /** Bytes of this connection's input that the program was given. */
+  v.strictObject({ stdin_taken: count }),
+  v.strictObject({ error: v.string(), code: v.picklist(codes), details: v.optional(v.string()) }),
+]);
+
+/** What a client may send over a WebSocket. */
+export const streamCommandSchema = v.union([
+  v.strictObject({ stdin: v.string(), encoding: v.optional(v.literal("base64")) }),
+  v.strictObject({ stdin_end: v.literal(true) }),
+  v.strictObject({ signal: v.picklist(JOB_SIGNALS) }),
+]);
+
+export type StreamFrame = v.InferOutput<typeof streamFrameSchema>;
 export type OutcomeAnswer = v.InferOutput<typeof outcomeSchema>;
 export type ResultAnswer = v.InferOutput<typeof resultSchema>;
 export type StatusAnswer = v.InferOutput<typeof statusSchema>;

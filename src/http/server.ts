@@ -7,19 +7,26 @@
  * Keeps S14 of SECURITY.md.
  */
 
-import { createServer, type RequestListener, type Server, type ServerResponse } from "node:http";
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+} from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { getRequestListener } from "@hono/node-server";
 import type { Hono } from "hono";
-import { REFUSALS, Refusal } from "../core/errors.ts";
+import { Refusal } from "../core/errors.ts";
 import { HTTP_LIMITS } from "../core/limits.ts";
 import type { AppEnv } from "./deps.ts";
 import { faultResponse, refusalResponse } from "./errors.ts";
-import { JSON_TYPE, SAFE_HEADERS } from "./headers.ts";
 import { faultFields, type ServiceLog } from "./log.ts";
+import { endWith } from "./rawAnswer.ts";
 import { type TlsFiles, tlsOptions } from "./tls.ts";
+import type { Upgrades } from "./upgrade.ts";
 
 /** Where to listen; `host` left out = all addresses. */
 export type ListenAt =
@@ -30,6 +37,8 @@ export type ListenAt =
 export interface ServerOptions {
   readonly app: Hono<AppEnv>;
   readonly log: ServiceLog;
+  /** Left out = nothing leaves HTTP. */
+  readonly upgrades?: Upgrades;
   /** Left out = plain HTTP: for loopback and Unix sockets only, which the configuration sees to. */
   readonly tls?: TlsFiles;
   readonly limits?: Partial<Record<keyof typeof HTTP_LIMITS, number>>;
@@ -47,7 +56,8 @@ export interface Listening {
 /** @throws TlsError; rejects with the listen call's error (EADDRINUSE, EACCES, …) */
 export async function listen(options: ServerOptions, at: ListenAt): Promise<Listening> {
   const limits = { ...HTTP_LIMITS, ...options.limits };
-  const server = makeServer(options, limits);
+  const upgraded = new Set<Duplex>();
+  const server = makeServer(options, limits, upgraded);
   const listening = Promise.withResolvers<void>();
   server.once("error", listening.reject);
   server.listen(at, listening.resolve);
@@ -58,13 +68,15 @@ export async function listen(options: ServerOptions, at: ListenAt): Promise<List
   return {
     address: addressText(bound),
     port: typeof bound === "object" && bound !== null ? bound.port : undefined,
-    close: () => drain(server, limits.drainMs),
+    close: () => drain(server, upgraded, limits.drainMs),
   };
 }
 
+/** @param upgraded where connections that left HTTP are noted */
 function makeServer(
   options: ServerOptions,
   limits: Record<keyof typeof HTTP_LIMITS, number>,
+  upgraded: Set<Duplex>,
 ): Server {
   const serverOptions = {
     maxHeaderSize: limits.headerBytes,
@@ -75,6 +87,8 @@ function makeServer(
     insecureHTTPParser: false,
     // Node's own answer has no body; ours is in the listener.
     requireHostHeader: false,
+    // What asks for another protocol and gets none stays HTTP, as if it had not asked.
+    shouldUpgradeCallback: (request: IncomingMessage) => options.upgrades?.wants(request) ?? false,
   };
   const answering = new WeakMap<Duplex, ServerResponse>();
   const listener = requestListener(options, answering);
@@ -96,6 +110,11 @@ function makeServer(
       setImmediate(() => server.listening || server.closeIdleConnections()),
     ),
   );
+  server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    upgraded.add(socket);
+    socket.once("close", () => upgraded.delete(socket));
+    options.upgrades?.take(request, socket, head);
+  });
   server.on("connect", (_request, socket) =>
     endWith(socket, 405, new Refusal("method_not_allowed")),
   );
@@ -157,34 +176,15 @@ function refuseBroken(
   }
 }
 
-const REASONS: Record<number, string> = {
-  400: "Bad Request",
-  405: "Method Not Allowed",
-  408: "Request Timeout",
-  431: "Request Header Fields Too Large",
-};
-
-function endWith(socket: Duplex, status: number, { code, details }: Refusal): void {
-  socket.on("error", () => socket.destroy());
-  if (!socket.writable) {
-    socket.destroy();
-    return;
-  }
-  const body = JSON.stringify({ error: REFUSALS[code].sentence, code, details });
-  const headers = { ...SAFE_HEADERS, "Content-Type": JSON_TYPE, Connection: "close" };
-  const lines = [
-    `HTTP/1.1 ${status} ${REASONS[status] ?? "Bad Request"}`,
-    ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
-    `Content-Length: ${Buffer.byteLength(body)}`,
-  ];
-  socket.end(`${lines.join("\r\n")}\r\n\r\n${body}`, () => socket.destroy());
-}
-
-async function drain(server: Server, drainMs: number): Promise<void> {
+async function drain(server: Server, upgraded: Set<Duplex>, drainMs: number): Promise<void> {
   const closed = Promise.withResolvers<void>();
   server.close(() => closed.resolve());
   server.closeIdleConnections();
-  const cut = setTimeout(() => server.closeAllConnections(), drainMs);
+  const cut = setTimeout(() => {
+    server.closeAllConnections();
+    // Node counts them no more, yet waits for them.
+    for (const socket of upgraded) socket.destroy();
+  }, drainMs);
   await closed.promise;
   clearTimeout(cut);
 }

@@ -142,6 +142,19 @@ export class Box {
     await Promise.race([new Promise((resolve) => this.#socket.once("drain", resolve)), this.gone]);
   }
 
+  /** As `send`, for bytes that are ours to overwrite: resolves when they were. */
+  async hand(type: number, payload: Uint8Array): Promise<void> {
+    if (this.#socket.writable) {
+      const written = Promise.withResolvers<void>();
+      this.#socket.cork();
+      this.#socket.write(encodeHeader(type, payload.length));
+      this.#socket.write(payload, () => written.resolve());
+      this.#socket.uncork();
+      await Promise.race([written.promise, this.gone]);
+    }
+    payload.fill(0);
+  }
+
   /**
    * Fills /work and starts the program. What goes wrong inside is told by the box, on the reading
    * side.

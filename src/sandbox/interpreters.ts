@@ -36,6 +36,7 @@ export function scriptManifest(environment: string | undefined): Manifest {
     cpuSeconds: undefined,
     environment,
     nonce: undefined,
+    interactive: false,
   };
 }
 

@@ -75,28 +75,6 @@ function outcomeOf(exited: Exited, ownCause: OwnCause | undefined, place: Place)
   return { kind: "exited", exitCode: exited.exitCode };
 }
 
-/** Sends stdin as the box grants room for it, then its end. */
-class Feeder {
-  readonly #box: Box;
-  readonly #bytes: Uint8Array;
-  #at = 0;
-  #ended = false;
-
-  constructor(box: Box, bytes: Uint8Array) {
-    this.#box = box;
-    this.#bytes = bytes;
-  }
-
-  async grant(bytes: number): Promise<void> {
-    if (this.#ended) return;
-    const piece = this.#bytes.subarray(this.#at, this.#at + bytes);
-    this.#at += piece.length;
-    this.#ended = this.#at === this.#bytes.length;
-    if (piece.length > 0) await this.#box.send(FRAME.stdin, piece);
-    if (this.#ended) await this.#box.send(FRAME.stdinEnd);
-  }
-}
-
 /** Asks the box to kill for the first reason that comes, and destroys it when it does not. */
 class Stopper {
   readonly #box: Box;
@@ -174,7 +152,6 @@ async function follow(
   events: RunEvents,
   { stopper, running }: { readonly stopper: Stopper; readonly running: RunningBox },
 ): Promise<Exited> {
-  const feeder = new Feeder(place.box, spec.manifest.stdin);
   let started = false;
   for (;;) {
     const frame = await place.box.next();
@@ -182,7 +159,7 @@ async function follow(
       const chunk: PrintedChunk = decodePrinted(frame.payload);
       events.onPrinted(chunk);
     } else if (frame.type === FRAME.stdinCredit) {
-      void feeder.grant(decodeNumbers(frame.payload)[0] ?? 0);
+      running.feeder.grant(decodeNumbers(frame.payload)[0] ?? 0);
     } else if (frame.type === FRAME.started) {
       started = true;
       // A job that was stopped on its way here has less time left to die.
@@ -216,7 +193,9 @@ export async function runInBox(
     { memoryBytes: spec.manifest.memoryMb * 1024 * 1024, cpus: place.cpus },
     place.limits,
   );
-  const running = new RunningBox(groups, slot, place.cpus);
+  const running = new RunningBox(box, groups, slot, place.cpus);
+  void running.writeStdin(spec.manifest.stdin);
+  if (!spec.manifest.interactive) running.endStdin();
   const stopper = new Stopper(box, running);
   const onAbort = () => stopper.stop(signal.reason === "evicted" ? "evicted" : "cancelled");
   if (signal.aborted) onAbort();

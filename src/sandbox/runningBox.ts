@@ -1,13 +1,20 @@
 /**
- * What others may do with a job that runs: look at its CPU time and throttle it. Once the job has
- * ended its slot may be somebody else's, so that nothing here reaches the slot any more.
+ * What others may do with a job that runs: look at its CPU time, throttle it, send it input and
+ * signals. Once the job has ended its slot may be somebody else's, so that nothing here reaches the
+ * slot any more.
  *
  * Keeps S8 of SECURITY.md.
  */
 import type { RunningJob } from "../core/runner.ts";
+import { type JobSignal, numberOfSignal } from "../core/signals.ts";
+import { encodeNumbers, FRAME } from "../core/wire.ts";
+import type { Box } from "./box.ts";
+import { Feeder } from "./feeder.ts";
 import type { CpuMeter, Groups } from "./groups.ts";
 
 export class RunningBox implements RunningJob {
+  readonly feeder: Feeder;
+  readonly #box: Box;
   readonly #groups: Groups;
   readonly #slot: number;
   readonly #ownCpus: number;
@@ -18,7 +25,9 @@ export class RunningBox implements RunningJob {
   #hasEnded = false;
 
   /** @throws SandboxFault when its CPU time cannot be read: a job is never run uncounted. */
-  constructor(groups: Groups, slot: number, ownCpus: number) {
+  constructor(box: Box, groups: Groups, slot: number, ownCpus: number) {
+    this.feeder = new Feeder(box);
+    this.#box = box;
     this.#groups = groups;
     this.#slot = slot;
     this.#ownCpus = ownCpus;
@@ -46,6 +55,19 @@ export class RunningBox implements RunningJob {
     this.#isThrottled = cpus !== undefined;
   }
 
+  writeStdin(bytes: Uint8Array): Promise<void> {
+    return this.feeder.write(bytes);
+  }
+
+  endStdin(): void {
+    this.feeder.end();
+  }
+
+  sendSignal(name: JobSignal): void {
+    if (this.#hasEnded) return;
+    void this.#box.send(FRAME.signal, encodeNumbers(numberOfSignal(name)));
+  }
+
   /** Lifts the throttle for good; comes before every kill. */
   letDie(): void {
     try {
@@ -60,6 +82,7 @@ export class RunningBox implements RunningJob {
   end(): void {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
+    this.feeder.over();
     this.#meter.close();
   }
 }

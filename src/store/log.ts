@@ -9,68 +9,85 @@
  */
 import type { PrintedChunk, StreamName } from "../core/job.ts";
 import { KIB } from "../core/limits.ts";
+import { Blocks } from "./blocks.ts";
 
-const FIRST_BLOCK_BYTES = 1 * KIB;
-const LARGEST_BLOCK_BYTES = 256 * KIB;
 const LONG_RUN_BYTES = 64;
+/** A place in `runs` is noted about this often, so that a reader can begin anywhere at once. */
+const MARK_EVERY_BYTES = 64 * KIB;
 
-/** Bytes in blocks that double in size; nothing is moved once written, so nothing lingers. */
-class Blocks {
-  readonly #blocks: Buffer[] = [];
-  #used = 0;
-  #lengthBytes = 0;
+/** A run and where it begins. */
+interface Run {
+  /** First byte, among all bytes. */
+  readonly startAt: number;
+  /** Its length in `runs`; for the current run, where that will stand. */
+  readonly codeAt: number;
+  readonly stream: StreamName;
+}
 
-  get lengthBytes(): number {
-    return this.#lengthBytes;
+const FIRST_RUN: Run = { startAt: 0, codeAt: 0, stream: "stdout" };
+
+function otherStream(stream: StreamName): StreamName {
+  return stream === "stdout" ? "stderr" : "stdout";
+}
+
+/**
+ * Reads a log from a place on, at its own pace, while it is written: it holds a place and no bytes.
+ * A place is the number of bytes before it, of both streams: what was printed is numbered byte by
+ * byte, so a reader that was cut off goes on exactly where it was, with any other reader.
+ */
+export class LogReader {
+  readonly #log: LogBuffer;
+  #run: Run;
+  #place: number;
+
+  /** @param place from 0 to the log's length @throws RangeError for another */
+  constructor(log: LogBuffer, place: number) {
+    if (!Number.isInteger(place) || place < 0 || place > log.lengthBytes) {
+      throw new RangeError("a place that is not in the log");
+    }
+    this.#log = log;
+    this.#run = log.markBefore(place);
+    this.#place = place;
   }
 
-  append(bytes: Uint8Array): void {
-    let rest = bytes;
-    while (rest.length > 0) {
-      const block = this.#roomyBlock();
-      const part = rest.subarray(0, block.length - this.#used);
-      block.set(part, this.#used);
-      this.#used += part.length;
-      this.#lengthBytes += part.length;
-      rest = rest.subarray(part.length);
+  /** How many bytes of the log lie behind this reader. */
+  get place(): number {
+    return this.#place;
+  }
+
+  /** A copy of what comes next, from one stream; undefined when there is nothing now, or wiped. */
+  peek(mostBytes: number): PrintedChunk | undefined {
+    for (;;) {
+      if (this.#place >= this.#log.lengthBytes) return undefined;
+      const { lengthBytes, next } = this.#log.measure(this.#run);
+      const endAt = this.#run.startAt + lengthBytes;
+      if (this.#place < endAt) {
+        const bytes = this.#log.copy(this.#place, Math.min(endAt, this.#place + mostBytes));
+        return { stream: this.#run.stream, bytes };
+      }
+      if (next === undefined) return undefined;
+      this.#run = next;
     }
   }
 
-  /** A fresh copy of all bytes. */
-  joined(): Buffer<ArrayBuffer> {
-    const all = Buffer.allocUnsafeSlow(this.#lengthBytes);
-    let at = 0;
-    for (const block of this.#blocks) at += block.copy(all, at, 0, this.#lengthBytes - at);
-    return all;
+  /** Whether the other stream has printed since: this one will not grow at this place. */
+  isRunOver(): boolean {
+    return this.#log.measure(this.#run).next !== undefined;
   }
 
-  wipe(): void {
-    for (const block of this.#blocks) block.fill(0);
-    this.#blocks.length = 0;
-    this.#used = 0;
-    this.#lengthBytes = 0;
-  }
-
-  #roomyBlock(): Buffer {
-    const last = this.#blocks.at(-1);
-    if (last !== undefined && this.#used < last.length) return last;
-    const lengthBytes =
-      last === undefined ? FIRST_BLOCK_BYTES : Math.min(LARGEST_BLOCK_BYTES, last.length * 2);
-    // Own memory, never the shared pool: what is wiped here is ours alone.
-    const block = Buffer.allocUnsafeSlow(lengthBytes);
-    this.#blocks.push(block);
-    this.#used = 0;
-    return block;
+  /** Moves on over what `peek` gave, or the first part of it. */
+  skip(bytes: number): void {
+    this.#place += bytes;
   }
 }
 
 export class LogBuffer {
   readonly #limitBytes: number;
   readonly #bytes = new Blocks();
-  /** Finished runs; the current one is `#runBytes` long and belongs to `#runOf`. */
+  /** Lengths of the finished runs; the current one reaches to the end of the bytes. */
   readonly #runs = new Blocks();
-  #runOf: StreamName = "stdout";
-  #runBytes = 0;
+  #current: Run = FIRST_RUN;
+  readonly #marks: Run[] = [FIRST_RUN];
   #wiped = false;
   readonly #truncated = { stdout: false, stderr: false };
 
@@ -83,14 +100,23 @@ export class LogBuffer {
     return this.#bytes.lengthBytes;
   }
 
+  /** What comes now is dropped. */
+  get isFull(): boolean {
+    return this.#bytes.lengthBytes >= this.#limitBytes;
+  }
+
+  /** The job was destroyed: what was printed is gone and no reader will learn the rest. */
+  get isWiped(): boolean {
+    return this.#wiped;
+  }
+
   /** Takes the chunk over: its bytes are copied, then overwritten. */
   append(chunk: PrintedChunk): void {
     const room = this.#wiped ? 0 : this.#limitBytes - this.#bytes.lengthBytes;
     const kept = chunk.bytes.subarray(0, Math.max(0, room));
     if (kept.length < chunk.bytes.length) this.markTruncated(chunk.stream);
     if (kept.length > 0) {
-      if (chunk.stream !== this.#runOf) this.#turn();
-      this.#runBytes += kept.length;
+      if (chunk.stream !== this.#current.stream) this.#turn();
       this.#bytes.append(kept);
     }
     chunk.bytes.fill(0);
@@ -130,25 +156,62 @@ export class LogBuffer {
     return all.subarray(0, kept);
   }
 
+  /** @param place see LogReader @throws RangeError */
+  openReader(place: number): LogReader {
+    return new LogReader(this, place);
+  }
+
+  /** For readers: the last noted run that begins at or before a place. */
+  markBefore(place: number): Run {
+    return this.#marks.findLast(({ startAt }) => startAt <= place) ?? FIRST_RUN;
+  }
+
+  /** For readers: how long a run is and, when it is over, which one follows. */
+  measure(run: Run): { readonly lengthBytes: number; readonly next: Run | undefined } {
+    if (run.codeAt >= this.#runs.lengthBytes) {
+      return { lengthBytes: this.#bytes.lengthBytes - run.startAt, next: undefined };
+    }
+    let lengthBytes = 0;
+    let codeAt = run.codeAt;
+    for (let shift = 0; ; shift += 7) {
+      const code = this.#runs.at(codeAt++);
+      lengthBytes |= (code & 0x7f) << shift;
+      if (code < 0x80) break;
+    }
+    const startAt = run.startAt + lengthBytes;
+    return { lengthBytes, next: { startAt, codeAt, stream: otherStream(run.stream) } };
+  }
+
+  /** For readers: a copy of bytes that are there. */
+  copy(from: number, to: number): Buffer<ArrayBuffer> {
+    return this.#bytes.copy(from, to);
+  }
+
   /** Overwrites all of it; what comes later is dropped. */
   wipe(): void {
     this.#wiped = true;
     this.#bytes.wipe();
     this.#runs.wipe();
-    this.#runBytes = 0;
+    this.#marks.length = 0;
+    this.#current = FIRST_RUN;
   }
 
   #turn(): void {
     const encoded: number[] = [];
-    let rest = this.#runBytes;
+    let rest = this.#bytes.lengthBytes - this.#current.startAt;
     while (rest >= 0x80) {
       encoded.push((rest & 0x7f) | 0x80);
       rest >>>= 7;
     }
     encoded.push(rest);
     this.#runs.append(Uint8Array.from(encoded));
-    this.#runOf = this.#runOf === "stdout" ? "stderr" : "stdout";
-    this.#runBytes = 0;
+    this.#current = {
+      startAt: this.#bytes.lengthBytes,
+      codeAt: this.#runs.lengthBytes,
+      stream: otherStream(this.#current.stream),
+    };
+    const markedAt = this.#marks.at(-1)?.startAt ?? 0;
+    if (this.#current.startAt - markedAt >= MARK_EVERY_BYTES) this.#marks.push(this.#current);
   }
 
   #forEachRun(visit: (stream: StreamName, lengthBytes: number) => void): void {
@@ -160,10 +223,10 @@ export class LogBuffer {
       shift += 7;
       if (byte >= 0x80) continue;
       visit(stream, lengthBytes);
-      stream = stream === "stdout" ? "stderr" : "stdout";
+      stream = otherStream(stream);
       lengthBytes = 0;
       shift = 0;
     }
-    visit(this.#runOf, this.#runBytes);
+    visit(this.#current.stream, this.#bytes.lengthBytes - this.#current.startAt);
   }
 }

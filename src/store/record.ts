@@ -3,6 +3,7 @@ import type { Caller } from "../core/caller.ts";
 import type { Outcome, Usage } from "../core/job.ts";
 import { TRANSFER_LIMITS } from "../core/limits.ts";
 import type { Outputs } from "../core/runner.ts";
+import { Changes } from "./changes.ts";
 import { LogBuffer } from "./log.ts";
 
 /** `completed` = exited with 0; every other end is `failed`. */
@@ -22,6 +23,8 @@ export interface JobRecord {
   readonly caller: Caller;
   readonly submittedAtMs: number;
   readonly log: LogBuffer;
+  /** Told of more output, of another state, of the end, and when it is destroyed. */
+  readonly changes: Changes;
   state: JobState;
   admittedAtMs: number | undefined;
   startedAtMs: number | undefined;
@@ -44,6 +47,7 @@ export function newRecord(id: string, caller: Caller, nowMs: number): JobRecord 
     caller,
     submittedAtMs: nowMs,
     log: new LogBuffer(TRANSFER_LIMITS.printedBytes),
+    changes: new Changes(),
     state: "queued",
     admittedAtMs: undefined,
     startedAtMs: undefined,

@@ -88,7 +88,7 @@ export class Shelf {
     if (this.#jobs.get(record.id) !== record) {
       // Destroyed while it ran: what came of it must not stay either.
       void this.dropOutputs(record);
-      record.log.wipe();
+      this.#wipe(record);
       return;
     }
     record.expiresAtMs = this.#clock.nowMs() + this.#limits.finishedMs;
@@ -150,7 +150,7 @@ export class Shelf {
     const record = this.#jobs.get(id);
     if (record === undefined) return;
     const dropped = this.dropOutputs(record);
-    record.log.wipe();
+    this.#wipe(record);
     const ended = this.#ended.get(id);
     if (ended !== undefined) this.#count(id, -ended.bytes);
     this.#jobs.delete(id);
@@ -159,6 +159,11 @@ export class Shelf {
     holding?.ids.delete(id);
     if (holding?.ids.size === 0) this.#holdings.delete(record.caller.key);
     await dropped;
+  }
+
+  #wipe(record: JobRecord): void {
+    record.log.wipe();
+    record.changes.tell();
   }
 
   async #destroy(outputs: Outputs): Promise<void> {

@@ -114,7 +114,13 @@ function fakeRunner(setting: Setting, seen: Seen, options: LocalRunnerOptions): 
     health: () => ({ healthy: true }),
     run: async (spec, events, signal) => {
       seen.specs.push(spec);
-      events.onStarted({ cpuMs: () => 0, throttle: () => undefined });
+      events.onStarted({
+        cpuMs: () => 0,
+        throttle: () => undefined,
+        writeStdin: () => Promise.resolve(),
+        endStdin: () => undefined,
+        sendSignal: () => undefined,
+      });
       for (const stream of ["stdout", "stderr"] as const) {
         const printed = script[stream];
         if (printed !== undefined) events.onPrinted({ stream, bytes: Buffer.from(printed) });

@@ -65,6 +65,7 @@ test("reads every field and resolves aliases and paths", () => {
     environment: "science",
     nonce: "n",
     tty: false,
+    interactive: true,
   });
   assert.deepEqual(
     { ...request, stdin: Buffer.from(request.stdin).toString() },
@@ -80,6 +81,7 @@ test("reads every field and resolves aliases and paths", () => {
       cpuSeconds: 600,
       environment: "science",
       nonce: "n",
+      interactive: true,
     },
   );
 });
@@ -178,6 +180,7 @@ test("a JSON schema can be made of it that lists only what is built", () => {
     "entrypoint",
     "env",
     "environment",
+    "interactive",
     "interpreter",
     "memory_mb",
     "nonce",

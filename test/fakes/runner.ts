@@ -12,6 +12,7 @@ import type {
   RunnerHealth,
   RunningJob,
 } from "../../src/core/runner.ts";
+import type { JobSignal } from "../../src/core/signals.ts";
 
 export const SOME_USAGE: Usage = { cpuMs: 120, memoryPeakBytes: 8 * 1024 * 1024, wallMs: 250 };
 
@@ -100,6 +101,11 @@ export class FakeRun implements RunningJob {
     return Buffer.from(file?.bytes ?? []).toString();
   }
 
+  /** What the job was sent, in words. */
+  readonly told: string[] = [];
+  /** Awaited before input is taken, when it is set. */
+  gate: Promise<void> | undefined;
+
   start(): void {
     this.#events.onStarted(this);
   }
@@ -110,6 +116,19 @@ export class FakeRun implements RunningJob {
 
   throttle(cpus: number | undefined): void {
     this.throttles.push(cpus);
+  }
+
+  async writeStdin(bytes: Uint8Array): Promise<void> {
+    await this.gate;
+    this.told.push(Buffer.from(bytes).toString());
+  }
+
+  endStdin(): void {
+    this.told.push("end");
+  }
+
+  sendSignal(name: JobSignal): void {
+    this.told.push(name);
   }
 
   print(bytes: string | Uint8Array, stream: StreamName = "stdout"): void {

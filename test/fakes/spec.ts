@@ -15,6 +15,7 @@ export function someSpec(code = "print(1)", mergeStreams = false): JobSpec {
       cpuSeconds: undefined,
       environment: undefined,
       nonce: undefined,
+      interactive: false,
     },
     input: {
       files: [{ path: "main.py", executable: false, mtimeSeconds: 0, bytes: Buffer.from(code) }],

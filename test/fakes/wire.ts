@@ -18,7 +18,7 @@ export async function serveRig(
   const log = (fields: (typeof rig.logged)[number]) => rig.logged.push(fields);
   const limits = { drainMs: 200, checkMs: 50, ...options.limits };
   const server = await listen(
-    { app: rig.app, log, ...options, limits },
+    { app: rig.app, upgrades: rig.upgrades, log, ...options, limits },
     { host: "127.0.0.1", port: 0 },
   );
   const port = server.port ?? 0;

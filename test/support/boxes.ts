@@ -74,13 +74,15 @@ export function specOf(job: Job): JobSpec {
       interpreter,
       args: job.args ?? [],
       env: job.env ?? {},
-      stdin: bytesOf(job.stdin),
+      // The runner overwrites it as it goes.
+      stdin: Uint8Array.from(bytesOf(job.stdin)),
       outputs: job.outputs,
       timeoutSeconds: job.timeoutSeconds ?? 60,
       memoryMb: job.memoryMb ?? 512,
       cpuSeconds: job.cpuSeconds,
       environment: job.environment,
       nonce: undefined,
+      interactive: false,
     },
     input: {
       files: [inputFile(entrypoint, job.code), ...(job.files ?? [])],
