@@ -15,7 +15,7 @@
  * START     4  | struct start_header, then argc + envc strings, each with a NUL
  * STDIN     5  | bytes, at most what STDIN_CREDIT granted
  * STDIN_END 6  |
- * SIGNAL    7  | u32 signal, for the program's main process
+ * SIGNAL    7  | u32 signal, for the program's main process; INT, QUIT, TSTP, WINCH: for its group
  * KILL      8  | ends the job now
  * LIST      9  | lists the regular files below /work
  * FETCH    10  | u64 most bytes, path

@@ -191,6 +191,13 @@ static int read_some(struct state *state, int flags) {
   return 1;
 }
 
+/* Who gets a signal: for those that a terminal sends, all that the program runs in the foreground,
+ * or a script would go on behind what it waits for. It leads its session, so it leads this group. */
+static pid_t signalled(pid_t program, int number) {
+  bool from_terminal = number == SIGINT || number == SIGQUIT || number == SIGTSTP || number == SIGWINCH;
+  return from_terminal ? -program : program;
+}
+
 static bool take_frame(struct state *state) {
   struct frame_header header;
   const char *payload = state->frame + sizeof header;
@@ -215,7 +222,7 @@ static bool take_frame(struct state *state) {
       memcpy(&number, payload, 4);
       if (number < 1 || number > 64) return protocol_fault(state, "read a signal");
       /* It may be dead already; waiting for it will tell. Once waited for, its number is another's. */
-      if (!state->ended) (void)kill(state->relay->program, (int)number);
+      if (!state->ended) (void)kill(signalled(state->relay->program, (int)number), (int)number);
       return true;
     case FRAME_KILL:
       end_job(state, END_KILLED);

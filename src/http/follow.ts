@@ -76,7 +76,7 @@ export async function* follow(following: Following): AsyncGenerator<StreamFrame 
   signal.addEventListener("abort", bell.ring);
   const look = setInterval(() => {
     if (job.state === "queued") bell.ring();
-  }, STREAM_LIMITS.queueLookMs);
+  }, STREAM_LIMITS.queueLookMs).unref();
   const heart = new Heart(bell);
   try {
     const reader = job.log.isWiped ? undefined : job.log.openReader(following.place);
@@ -133,7 +133,7 @@ class Heart {
     this.#timer = setInterval(() => {
       this.#isDue = true;
       bell.ring();
-    }, STREAM_LIMITS.heartbeatMs);
+    }, STREAM_LIMITS.heartbeatMs).unref();
   }
 
   isDue(): boolean {
@@ -189,7 +189,7 @@ async function rest(ms: number, signal: AbortSignal): Promise<void> {
       signal.removeEventListener("abort", over);
       resolve();
     };
-    const timer = setTimeout(over, ms);
+    const timer = setTimeout(over, ms).unref();
     signal.addEventListener("abort", over);
   });
 }

@@ -14,6 +14,8 @@ import {
   serviceSchema,
   statsSchema,
   statusSchema,
+  streamCommandSchema,
+  streamFrameSchema,
   submittedSchema,
 } from "./schemas.ts";
 
@@ -26,6 +28,8 @@ const SCHEMAS = {
   Submitted: submittedSchema,
   Status: statusSchema,
   Logs: logsSchema,
+  StreamFrame: streamFrameSchema,
+  StreamCommand: streamCommandSchema,
   Outputs: outputsSchema,
   Environments: environmentsSchema,
   Stats: statsSchema,
@@ -49,6 +53,7 @@ export function openApi(version: string): Json {
       "/submit": { post: submitOperation() },
       "/status/{id}": { get: statusOperation() },
       "/logs/{id}": { get: logsOperation() },
+      "/logs/{id}/stream": { get: streamOperation() },
       "/outputs/{id}": {
         get: jobOperation("Output files of an ended job", { 200: json("Outputs") }),
       },
@@ -126,12 +131,38 @@ function submitOperation(): Json {
 }
 
 function logsOperation(): Json {
-  return jobOperation("What a job printed so far", {
-    200: {
-      description: "Both streams; as they came for text/plain.",
-      content: { ...json("Logs").content, "text/plain": { schema: { type: "string" } } },
+  const logs = jobOperation("What a job printed so far, or live", {
+    101: {
+      description:
+        "A WebSocket, for who asks for one: every message from us is a StreamFrame, every message " +
+        "to us a StreamCommand. The last frame is the end.",
     },
+    200: {
+      description:
+        "Both streams; as they came for text/plain; for text/event-stream live, each event the " +
+        "JSON of a StreamFrame.",
+      content: {
+        ...json("Logs").content,
+        "text/plain": { schema: { type: "string" } },
+        "text/event-stream": { schema: reference("StreamFrame") },
+      },
+    },
+    204: { description: "The reader has the end already (event stream only)." },
   });
+  return { ...logs, parameters: [ID_PARAMETER, FROM_PARAMETER] };
+}
+
+function streamOperation(): Json {
+  return {
+    ...jobOperation("A job live: a WebSocket, else an event stream", {
+      101: { description: "As at /logs/{id}." },
+      200: {
+        description: "As at /logs/{id}.",
+        content: { "text/event-stream": { schema: reference("StreamFrame") } },
+      },
+    }),
+    parameters: [ID_PARAMETER, FROM_PARAMETER],
+  };
 }
 
 function statusOperation(): Json {
@@ -152,6 +183,13 @@ const ID_PARAMETER = {
   required: true,
   description: "The only right to the job.",
   schema: { type: "string", format: "uuid" },
+};
+
+const FROM_PARAMETER = {
+  name: "from",
+  in: "query",
+  description: "Live only: goes on after the frame of this number; as does Last-Event-ID.",
+  schema: { type: "integer", minimum: 0 },
 };
 
 const RESULT_HEADERS = Object.fromEntries(

@@ -96,6 +96,6 @@ function askForLife(ws: WebSocket): () => void {
     }
     isAlive = false;
     ws.ping();
-  }, STREAM_LIMITS.heartbeatMs);
+  }, STREAM_LIMITS.heartbeatMs).unref();
   return () => clearInterval(timer);
 }

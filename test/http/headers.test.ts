@@ -41,7 +41,7 @@ describe("every answer", () => {
       },
     });
     assert.equal(status, 204);
-    assert.equal(headers.get("Access-Control-Allow-Headers"), "Content-Type");
+    assert.equal(headers.get("Access-Control-Allow-Headers"), "Content-Type, Last-Event-ID");
     assert.equal(headers.get("Access-Control-Allow-Methods"), "GET, HEAD, POST, DELETE");
   });
 });

@@ -24,6 +24,7 @@ export interface Job {
   readonly memoryMb?: number;
   readonly cpuSeconds?: number;
   readonly environment?: string;
+  readonly interactive?: boolean;
   /** Beside the entrypoint. */
   readonly files?: readonly InputFile[];
   readonly directories?: readonly string[];
@@ -82,7 +83,7 @@ export function specOf(job: Job): JobSpec {
       cpuSeconds: job.cpuSeconds,
       environment: job.environment,
       nonce: undefined,
-      interactive: false,
+      interactive: job.interactive ?? false,
     },
     input: {
       files: [inputFile(entrypoint, job.code), ...(job.files ?? [])],
