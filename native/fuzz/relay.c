@@ -195,7 +195,8 @@ static pid_t fake_waitpid(int *status, int flags) {
 
 static int fake_kill(pid_t pid, int number) {
   MUST(number >= 1 && number <= 64);
-  MUST(pid == PROGRAM || (pid == -1 && number == SIGKILL));
+  const bool to_group = number == SIGINT || number == SIGQUIT || number == SIGTSTP || number == SIGWINCH;
+  MUST(pid == (to_group ? -PROGRAM : PROGRAM) || (pid == -1 && number == SIGKILL));
   MUST(pid == -1 || !reaped);
   if (pid == -1) killed_all = true;
   return 0;

@@ -25,7 +25,7 @@ export function events(c: AppContext, deps: AppDeps, job: Job): Response {
   const headers = { "Content-Type": EVENT_STREAM, "X-Accel-Buffering": "no" };
   // Nobody would read it, so nobody would end it.
   if (c.req.method === "HEAD") return c.body(null, 200, headers);
-  const leave = deps.places.take(callerOf(c, deps.callers));
+  const leave = deps.places.take(callerOf(c, deps.callers).key);
   const gone = new AbortController();
   if (c.env?.outgoing !== undefined) {
     whenSent(c, () => {

@@ -88,9 +88,9 @@ function admitted(request: IncomingMessage, deps: AppDeps) {
   if (job === undefined) throw new Refusal("not_found");
   const place = placeOf(job, new URLSearchParams(query).get("from") ?? undefined);
   const forwardedFor = headers["x-forwarded-for"];
-  const caller = deps.callers.keyOf(
+  const caller = deps.callers.identify(
     socket.remoteAddress,
     Array.isArray(forwardedFor) ? forwardedFor.join(",") : forwardedFor,
   );
-  return { job, place, leave: deps.places.take(caller) };
+  return { job, place, leave: deps.places.take(caller.key) };
 }
