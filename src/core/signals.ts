@@ -20,10 +20,6 @@ export type JobSignal = keyof typeof NUMBERS;
 
 export const JOB_SIGNALS = Object.keys(NUMBERS) as readonly JobSignal[];
 
-export function isJobSignal(name: unknown): name is JobSignal {
-  return JOB_SIGNALS.some((known) => known === name);
-}
-
 export function numberOfSignal(name: JobSignal): number {
   return NUMBERS[name];
 }
