@@ -1,6 +1,12 @@
 /** Part of the composition root: queue, shelf, engine and API around a runner. */
 import type { Hono } from "hono";
-import { CALLER_LIMITS, JOB_LIMITS, SERVICE_LIMITS, SHARING, STREAM_LIMITS } from "./core/limits.ts";
+import {
+  CALLER_LIMITS,
+  JOB_LIMITS,
+  SERVICE_LIMITS,
+  SHARING,
+  STREAM_LIMITS,
+} from "./core/limits.ts";
 import type { Runner } from "./core/runner.ts";
 import { Engine, type Job } from "./engine.ts";
 import { createApp } from "./http/app.ts";
