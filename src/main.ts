@@ -285,10 +285,7 @@ export async function serve(argv: readonly string[], env: NodeJS.ProcessEnv): Pr
   const fd = handover.descriptors.get("listen");
   if (fd === undefined) throw new Error("the warden handed over no socket to listen on");
   const tls = certificate === undefined ? {} : { tls: certificate.files };
-  const listening = await listen(
-    { app: service.app, upgrades: service.upgrades, log, ...tls },
-    { fd },
-  );
+  const listening = await listen({ ...service, log, ...tls }, { fd });
   announce(config, listening, certificate);
   takeStock(runner, environments).catch((fault: unknown) => {
     log(faultFields(fault));
