@@ -112,6 +112,20 @@ build_native() {
   make -C "$root/native" >>"$log" 2>&1 || give_up "could not build the sandbox in native/"
 }
 
+# The web page, built when it is first served and whenever a source of it is newer. Not by `prepare`:
+# the command line must start quickly.
+prepare_web() {
+  page=$root/web/dist/index.html
+  if [ -f "$page" ] && [ -z "$(find "$root/web" "$root/src/client" "$root/src/core" "$root/src/http/webPolicy.ts" \
+    "$root/scripts/buildWeb.ts" "$root/package-lock.json" \
+    -path "$root/web/dist" -prune -o -type f -newer "$page" -print | head -n 1)" ]; then
+    return
+  fi
+  log=$root/.runtime/setup.log
+  say "building the web page"
+  "$node" --disable-warning=ExperimentalWarning "$root/scripts/buildWeb.ts" >>"$log" 2>&1 || give_up "could not build the web page"
+}
+
 give_up() {
   tail -n 15 "$log" >&2
   fail "$1 (the whole log is .runtime/setup.log); mend that and run again"

@@ -28,6 +28,7 @@ export interface ServeConfig {
   readonly trustedProxies: readonly string[];
   /** A minute, of one caller. */
   readonly quotaCpuSeconds: number;
+  readonly web: boolean;
   readonly maxRunning: number;
   readonly maxWaiting: number;
   /** Undefined = as many as the RAM budget has room for. */
@@ -62,6 +63,7 @@ export function parseServeOptions(
     behindProxy,
     trustedProxies: given.all("trustedProxy"),
     quotaCpuSeconds: given.one("quotaCpuSeconds") ?? CALLER_LIMITS.quotaCpuSecondsPerMinute,
+    web: given.one("web") ?? false,
     maxRunning: given.one("maxRunning") ?? CALLER_LIMITS.running,
     maxWaiting: given.one("maxWaiting") ?? CALLER_LIMITS.waiting,
     slots: given.one("slots"),

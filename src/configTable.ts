@@ -65,6 +65,11 @@ export const OPTIONS = {
     usual: CALLER_LIMITS.quotaCpuSecondsPerMinute,
     read: whole(1, 100_000),
   },
+  web: {
+    name: "web",
+    help: "serve the web page to browsers that ask for /",
+    read: yesOrNo,
+  },
   maxRunning: {
     name: "max-running",
     value: "N",

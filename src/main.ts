@@ -8,7 +8,7 @@ import { resolve } from "node:path";
 import type { ServeConfig } from "./config.ts";
 import { MCP_LIMITS, SERVICE_LIMITS } from "./core/limits.ts";
 import type { Runner } from "./core/runner.ts";
-import type { Extension } from "./http/extension.ts";
+import { extensionsOf, webFilesOf } from "./faces.ts";
 import type { Listening } from "./http/server.ts";
 import type { TlsFiles } from "./http/tls.ts";
 import {
@@ -231,14 +231,6 @@ function faultSentence(fault: unknown): string {
   return fault instanceof Error ? fault.message : "what boxes can do could not be found out";
 }
 
-/** What other rooms bring to the API, each only when it is asked for. */
-async function extensionsOf(config: ServeConfig): Promise<readonly Extension[]> {
-  return [
-    ...(config.mcp ? [(await import("./mcp/http.ts")).mcpExtension] : []),
-    ...(config.piston ? (await import("./piston/http.ts")).pistonExtensions : []),
-  ];
-}
-
 function announce(config: ServeConfig, at: Listening, certificate: Certificate | undefined): void {
   const scheme = config.behindProxy ? "http" : "https";
   process.stderr.write(`sandrun: listening on ${scheme}://${at.address}\n`);
@@ -277,6 +269,7 @@ export async function serve(argv: readonly string[], env: NodeJS.ProcessEnv): Pr
     ...config,
     runner,
     log,
+    web: await webFilesOf(config),
     version: VERSION,
     ramBudgetBytes: ramBudgetOf(config),
     extensions: await extensionsOf(config),

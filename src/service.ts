@@ -17,6 +17,7 @@ import { faultFields, type ServiceLog } from "./http/log.ts";
 import { Places } from "./http/places.ts";
 import { createUpgrades, type Upgrades } from "./http/upgrade.ts";
 import { Uploads } from "./http/uploads.ts";
+import type { WebFiles } from "./http/web.ts";
 import { FairQueue } from "./queue/fair.ts";
 import { type Clock, SYSTEM_CLOCK } from "./store/clock.ts";
 import { Shelf } from "./store/shelf.ts";
@@ -36,6 +37,8 @@ export interface ServiceOptions {
   /** How long a finished job is kept. */
   readonly finishedMs?: number;
   readonly extensions?: readonly Extension[];
+  /** The web page, when it is to be served. */
+  readonly web?: WebFiles | undefined;
   readonly clock?: Clock;
   readonly log?: ServiceLog;
 }
@@ -85,6 +88,7 @@ export function createService(options: ServiceOptions): Service {
     log,
     version: options.version,
     extensions: options.extensions ?? [],
+    ...(options.web === undefined ? {} : { web: options.web }),
   };
   const [app, upgrades] = [createApp(deps), createUpgrades(deps)];
   return { app, upgrades, engine, close: () => engine.shutdown() };

@@ -12,6 +12,7 @@ import { destroy, logs, outputs, status, stream } from "./jobs.ts";
 import { faultFields } from "./log.ts";
 import { openApi } from "./openapi.ts";
 import { run, submit } from "./run.ts";
+import { wantsPage, webFile } from "./web.ts";
 
 type Handler = (c: AppContext, deps: AppDeps) => Response | Promise<Response>;
 
@@ -37,7 +38,7 @@ const ROUTES: readonly Route[] = [
   { path: "/stats", method: "GET", handler: stats },
   { path: "/health", method: "GET", handler: health },
   { path: "/openapi.json", method: "GET", handler: (c, deps) => c.json(openApi(deps.version)) },
-  { path: "/", method: "GET", handler: service },
+  { path: "/", method: "GET", handler: front },
 ];
 
 /** Methods that are written to the log by name; others are a stranger's text. */
@@ -56,7 +57,8 @@ export function createApp(deps: AppDeps): Hono<AppEnv> {
   app.use(async (c, next) => {
     const begunAtMs = deps.nowMs();
     await next();
-    for (const [name, value] of Object.entries({ ...SAFE_HEADERS, ...CORS_HEADERS })) {
+    const safe = c.get("isPage") === true ? {} : SAFE_HEADERS;
+    for (const [name, value] of Object.entries({ ...safe, ...CORS_HEADERS })) {
       c.res.headers.set(name, value);
     }
     logRequest(c, deps, begunAtMs);
@@ -68,6 +70,8 @@ export function createApp(deps: AppDeps): Hono<AppEnv> {
   for (const { path, method, handler } of deps.extensions ?? []) {
     add(app, path, method, (c) => handler(c, deps, within(c, deps, app)));
   }
+  // After the API: no file can stand in the place of one of its addresses.
+  for (const path of deps.web?.keys() ?? []) app.get(path, (c) => fileOf(c, deps, path));
   app.notFound(() => refusalResponse(new Refusal("no_route")));
   app.onError((error) => {
     if (error instanceof Refusal) return refusalResponse(error);
@@ -86,6 +90,18 @@ function add(
   app.on(method, path, answer);
   const allow = method === "GET" ? "GET, HEAD, OPTIONS" : `${method}, OPTIONS`;
   app.all(path, () => refusalResponse(new Refusal("method_not_allowed"), allow));
+}
+
+function front(c: AppContext, deps: AppDeps): Response {
+  return deps.web === undefined || !wantsPage(c)
+    ? service(c, deps)
+    : fileOf(c, deps, "/index.html");
+}
+
+function fileOf(c: AppContext, deps: AppDeps, path: string): Response {
+  const found = deps.web === undefined ? undefined : webFile(c, deps.web, path);
+  if (found === undefined) throw new Refusal("no_route");
+  return found;
 }
 
 function unsupported(what: string): Handler {

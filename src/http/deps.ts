@@ -9,6 +9,7 @@ import type { Extension } from "./extension.ts";
 import type { ServiceLog } from "./log.ts";
 import type { Places } from "./places.ts";
 import type { Uploads } from "./uploads.ts";
+import type { WebFiles } from "./web.ts";
 
 /** Ceilings of the manifest, at most those of core/limits.ts. */
 export interface Ceilings {
@@ -31,11 +32,17 @@ export interface AppDeps {
   readonly version: string;
   /** Routes beside those of the API. */
   readonly extensions?: readonly Extension[];
+  /** The web page; undefined = it is not served. */
+  readonly web?: WebFiles;
 }
 
 export interface AppEnv {
   /** Absent when a test asks the app without a socket; `caller` is for questions from inside. */
   Bindings: Partial<HttpBindings> & { readonly caller?: Caller };
+  Variables: {
+    /** The answer is a file of the web page and has the headers of one. */
+    isPage?: true;
+  };
 }
 
 export type AppContext = Context<AppEnv>;

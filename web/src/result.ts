@@ -1,0 +1,184 @@
+/** The right side: what runs, what it prints, how it ended, what it made. */
+import type { JobStatus, Stats } from "../../src/client/answers.ts";
+import type { SandrunClient } from "../../src/client/client.ts";
+import { isFilesJob, type ManifestFields, type NewJob } from "../../src/client/jobs.ts";
+import { button, byId } from "./dom.ts";
+import type { Form } from "./form.ts";
+import type { Notice } from "./notice.ts";
+import { OutputsPanel } from "./outputsPanel.ts";
+import { saveBlob } from "./save.ts";
+import { Screen } from "./screen.ts";
+import { type Outputs, Session, type SessionView } from "./session.ts";
+import {
+  metricsWords,
+  outcomeWords,
+  quotaWords,
+  seconds,
+  type Tone,
+  waitingWords,
+} from "./words.ts";
+
+interface Parts {
+  readonly client: () => SandrunClient;
+  readonly form: Form;
+  readonly notice: Notice;
+  readonly server: () => string;
+}
+
+export class Result {
+  readonly #parts: Parts;
+  readonly #state = byId("state", HTMLElement);
+  readonly #facts = byId("facts", HTMLElement);
+  readonly #empty = byId("empty", HTMLElement);
+  readonly #tools = byId("console-tools", HTMLElement);
+  readonly #screen = new Screen(byId("terminal", HTMLElement));
+  readonly #outputs: OutputsPanel;
+  #session: Session | undefined;
+  #clock: number | undefined;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+    this.#outputs = new OutputsPanel(byId("outputs", HTMLElement), (fault) =>
+      this.#tellFault(fault),
+    );
+    button("run").addEventListener("click", () => this.run());
+    button("stop").addEventListener("click", () => this.#stop());
+    button("copy").addEventListener("click", () => this.#copy());
+    button("save").addEventListener("click", () =>
+      saveBlob(new Blob([this.#screen.text]), "output.txt"),
+    );
+    // Whoever leaves does not want the result: the server need not run it to its end.
+    window.addEventListener("pagehide", () => {
+      this.#session?.forget().catch(() => undefined);
+    });
+  }
+
+  run(): void {
+    if (this.#session !== undefined) return;
+    let job: NewJob;
+    try {
+      job = this.#parts.form.job();
+    } catch (fault) {
+      this.#tellFault(fault);
+      return;
+    }
+    this.#parts.notice.clear();
+    this.#clear();
+    const client = this.#parts.client();
+    const session = new Session(client, this.#view(client, isFilesJob(job) ? job.manifest : job));
+    this.#session = session;
+    this.#busy(true);
+    this.#say("Sending", "plain");
+    session.run(job).then(
+      () => this.#end(session),
+      (fault: unknown) => this.#end(session, fault),
+    );
+  }
+
+  #view(client: SandrunClient, manifest: ManifestFields): SessionView {
+    let isRunning = false;
+    return {
+      waiting: (position: number | undefined, stats: Stats | undefined) => {
+        this.#say(waitingWords(position), "plain");
+        this.#facts.textContent = stats === undefined ? "" : quotaWords(stats);
+      },
+      running: () => {
+        if (isRunning) return;
+        isRunning = true;
+        this.#say("Running", "plain");
+        this.#tick();
+      },
+      printed: (stream, text) => {
+        this.#empty.hidden = true;
+        this.#tools.hidden = false;
+        this.#screen.write(stream, text);
+      },
+      cut: () => this.#screen.write("page", "\n[more was printed than is kept]\n"),
+      ended: (status: JobStatus) => {
+        window.clearInterval(this.#clock);
+        if (status.outcome === undefined) return;
+        const { text, tone } = outcomeWords(status.outcome, manifest);
+        this.#say(text, tone);
+        this.#facts.textContent = metricsWords(status.metrics);
+        this.#emptyWords(status.output_files ?? 0);
+      },
+      outputs: (outputs: Outputs) => this.#outputs.show(outputs, client),
+    };
+  }
+
+  #emptyWords(files: number): void {
+    if (!this.#screen.isEmpty) return;
+    this.#empty.hidden = false;
+    this.#empty.replaceChildren(
+      files > 0 ? "It printed nothing; its files are below." : "It printed nothing.",
+    );
+  }
+
+  #clear(): void {
+    this.#screen.clear();
+    this.#outputs.clear();
+    this.#facts.textContent = "";
+    this.#empty.hidden = true;
+    this.#tools.hidden = true;
+  }
+
+  #tick(): void {
+    const startedMs = performance.now();
+    const show = () => {
+      this.#facts.textContent = seconds(Math.floor((performance.now() - startedMs) / 1000));
+    };
+    show();
+    this.#clock = window.setInterval(show, 1000);
+  }
+
+  #stop(): void {
+    const session = this.#session;
+    session?.stop().catch((fault: unknown) => this.#tellFault(fault));
+  }
+
+  #end(session: Session, fault?: unknown): void {
+    if (this.#session !== session) return;
+    window.clearInterval(this.#clock);
+    this.#session = undefined;
+    this.#busy(false);
+    if (session.wasStopped) {
+      this.#say("Stopped; the server has destroyed the job", "plain");
+      this.#emptyWords(0);
+    } else if (fault !== undefined) {
+      this.#say("Not run to its end", "bad");
+      this.#tellFault(fault);
+    }
+  }
+
+  /** Focus stays on the button that took the place of the one pressed. */
+  #busy(isBusy: boolean): void {
+    const [run, stop] = [button("run"), button("stop")];
+    const hadFocus = document.activeElement === (isBusy ? run : stop);
+    run.hidden = isBusy;
+    stop.hidden = !isBusy;
+    if (hadFocus) (isBusy ? stop : run).focus();
+  }
+
+  #say(text: string, tone: Tone): void {
+    this.#state.textContent = text;
+    this.#state.dataset["tone"] = tone;
+  }
+
+  #tellFault(fault: unknown): void {
+    if (fault instanceof DOMException && fault.name === "AbortError") return;
+    this.#parts.notice.tellFault(fault, this.#parts.server());
+  }
+
+  #copy(): void {
+    const done = (word: string) => {
+      button("copy").textContent = word;
+      window.setTimeout(() => {
+        button("copy").textContent = "Copy";
+      }, 1500);
+    };
+    navigator.clipboard.writeText(this.#screen.text).then(
+      () => done("Copied"),
+      () => done("Not allowed"),
+    );
+  }
+}
