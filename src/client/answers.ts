@@ -7,7 +7,7 @@ type Read<R> = R extends Reader<infer T> ? T : never;
 const jobStatus = word("queued", "running", "completed", "failed");
 
 /** How a job ended; `exit_code`, `signal` and `step` stand where their kind has them. */
-const outcome = record({
+export const readOutcome = record({
   kind: word(
     "exited",
     "signalled",
@@ -48,7 +48,7 @@ export const readRunResult = record({
   stderr: withDefault(text, ""),
   stdout_truncated: withDefault(flag, false),
   stderr_truncated: withDefault(flag, false),
-  outcome,
+  outcome: readOutcome,
   metrics,
   isolation: withDefault(list(text), []),
   files: withDefault(list(record({ ...fileFacts, base64: optional(text) })), []),
@@ -58,7 +58,7 @@ export const readStatus = record({
   job_id: text,
   status: jobStatus,
   queue_position: optional(amount),
-  outcome: optional(outcome),
+  outcome: optional(readOutcome),
   metrics: optional(metrics),
   isolation: optional(list(text)),
   output_files: optional(amount),
@@ -119,7 +119,7 @@ export const readRefusal = record({
   retry_after: optional(amount),
 });
 
-export type WireOutcome = Read<typeof outcome>;
+export type WireOutcome = Read<typeof readOutcome>;
 export type Submitted = Read<typeof readSubmitted>;
 export type RunResult = Read<typeof readRunResult>;
 export type JobStatus = Read<typeof readStatus>;

@@ -24,9 +24,12 @@ import {
   readStatus,
   readSubmitted,
 } from "./answers.ts";
+import { AttachedJob, type OpenSocket, type Socket } from "./attach.ts";
 import type { Reader } from "./decode.ts";
 import { DecodeError } from "./decode.ts";
 import { ApiError, badAnswer } from "./errors.ts";
+import { follow } from "./follow.ts";
+import type { LiveEvent } from "./frames.ts";
 import type { NewJob } from "./jobs.ts";
 import { isFilesJob } from "./jobs.ts";
 import { boundedText, multipart, TooLong } from "./transfer.ts";
@@ -38,10 +41,17 @@ export interface ClientOptions {
   /** For example `https://sandrun.example.com:8443`; a path below it is kept. */
   readonly server: string;
   readonly fetch?: Fetch;
+  /** For `attach`; left out, the WebSocket that the platform has. */
+  readonly webSocket?: OpenSocket;
 }
 
 export interface CallOptions {
   readonly signal?: AbortSignal;
+}
+
+export interface FollowOptions extends CallOptions {
+  /** The `seq` of the last event that was seen; left out, everything from the beginning. */
+  readonly from?: number;
 }
 
 /** `/run` answers with the result, or with the job's id when it takes longer than it waits. */
@@ -52,6 +62,7 @@ export type RunAnswer =
 export class SandrunClient {
   readonly #base: URL;
   readonly #fetch: Fetch;
+  readonly #webSocket: OpenSocket;
 
   /** @throws TypeError when `server` is not a URL. */
   constructor(options: ClientOptions) {
@@ -61,6 +72,7 @@ export class SandrunClient {
     base.hash = "";
     this.#base = base;
     this.#fetch = options.fetch ?? ((url, init) => fetch(url, init));
+    this.#webSocket = options.webSocket ?? ((url): Socket => new WebSocket(url));
   }
 
   /**
@@ -91,6 +103,42 @@ export class SandrunClient {
 
   async logs(jobId: string, options: CallOptions = {}): Promise<Logs> {
     return readAs(readLogs, await this.#call("GET", `logs/${segment(jobId)}`, options));
+  }
+
+  /**
+   * What the job prints, as it prints it, and how it stands: everything so far, then live, and one
+   * `ended` at last. A connection that breaks is made again and goes on where it was.
+   *
+   *     for await (const event of client.follow(jobId)) {
+   *       if (event.kind === "printed") show(event.text);
+   *       if (event.kind === "ended") return event.outcome;
+   *     }
+   *
+   * Leaving the loop, or aborting the signal, ends the connection and not the job.
+   * @throws ApiError when the server refuses; `not_found` when the job was forgotten before all of
+   *   it was read; `connection_lost` when the server cannot be reached any more
+   */
+  follow(jobId: string, options: FollowOptions = {}): AsyncIterable<LiveEvent> {
+    const { from = 0, signal } = options;
+    const open = (seq: number, cut: AbortSignal): Promise<Response> => {
+      const path = `logs/${segment(jobId)}?from=${seq}`;
+      return this.#call("GET", path, { signal: cut }, undefined, "text/event-stream");
+    };
+    return follow(open, from, signal);
+  }
+
+  /**
+   * As `follow`, over a WebSocket that also takes input (for a job whose manifest says
+   * `interactive`) and signals.
+   * @throws ApiError `connection_lost`, also when the server refuses: a WebSocket does not say why
+   */
+  async attach(jobId: string, options: FollowOptions = {}): Promise<AttachedJob> {
+    const { from = 0, signal } = options;
+    const url = new URL(`logs/${segment(jobId)}/stream?from=${from}`, this.#base);
+    url.protocol = url.protocol === "http:" ? "ws:" : "wss:";
+    const job = new AttachedJob(this.#webSocket(url.href), from, signal);
+    await job.opened();
+    return job;
   }
 
   async outputs(jobId: string, options: CallOptions = {}): Promise<OutputList> {
@@ -133,20 +181,32 @@ export class SandrunClient {
     return readAs(readHealth, response);
   }
 
-  async #call(method: string, path: string, options: CallOptions, body?: Body): Promise<Response> {
-    const response = await this.#send(method, path, options, body);
+  async #call(
+    method: string,
+    path: string,
+    options: CallOptions,
+    body?: Body,
+    accept?: string,
+  ): Promise<Response> {
+    const response = await this.#send(method, path, options, body, accept);
     if (!response.ok) throw await refusal(response);
     return response;
   }
 
-  #send(method: string, path: string, options: CallOptions, body?: Body): Promise<Response> {
+  #send(
+    method: string,
+    path: string,
+    options: CallOptions,
+    body?: Body,
+    accept = "application/json",
+  ): Promise<Response> {
     return this.#fetch(new URL(path, this.#base).href, {
       method,
       redirect: "error",
       credentials: "omit",
       referrerPolicy: "no-referrer",
       cache: "no-store",
-      headers: { accept: "application/json", ...body?.headers },
+      headers: { accept, ...body?.headers },
       ...(body === undefined ? {} : { body: body.content }),
       ...(options.signal === undefined ? {} : { signal: options.signal }),
     });

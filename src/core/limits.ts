@@ -119,6 +119,18 @@ export const CLIENT_LIMITS = {
   /** How long the command line waits in one request before it asks for the status instead. */
   runWaitSeconds: 5,
   statusEveryMs: 500,
+  /** One event of a live stream. */
+  frameCharacters: 256 * KIB,
+  /** Events of a WebSocket that wait for their reader: a whole log, and more. */
+  unreadCharacters: 16 * MIB,
+  /** A live stream that shows no sign of life for so long is opened again. */
+  silenceMs: 45_000,
+  /** How often that is tried without anything new, and how long the pauses between may grow. */
+  reconnects: 8,
+  reconnectMostMs: 15_000,
+  /** Input to a job: one message, and how much may be on its way. */
+  inputPieceBytes: 16 * KIB,
+  inputWindowBytes: 64 * KIB,
 } as const;
 
 /**
