@@ -35,11 +35,12 @@ struct box_setup {
 };
 
 /* What the program's process tells PID 1 before it becomes the program. */
-enum hand_kind { HAND_READY = 1, HAND_STARTING, HAND_FAULT };
+enum hand_kind { HAND_READY = 1, HAND_STARTING, HAND_FAULT, HAND_HELD };
 struct hand_message {
   uint32_t kind, wall_ms;
   uint64_t printed_bytes;
-  uint32_t layers, reserved;
+  uint32_t layers;
+  int32_t program; /* HELD: the process that is held */
   struct fault fault;
 };
 
@@ -65,7 +66,7 @@ extern const char *const layer_names[LAYER_COUNT];
 struct relay {
   int stream, status, signals, oom_event, oom_control;
   int input, output[2];
-  pid_t program;
+  pid_t program; /* the hand, until another process becomes the program */
 };
 /* Relays until the program has ended and every process of the job is dead, and sends EXITED.
  * False when the box is to die at once: the peer is gone or a FAULT was sent. */

@@ -4,7 +4,7 @@
  * 2. The first thing sent is one `struct box_request`; the box answers READY or FAULT.
  * 3. From then on both sides send frames: type (u32), length (u32), then `length` bytes; all
  *    numbers are little-endian, and strings are bytes without a terminator unless said.
- * 4. DIRECTORY, FILE and DATA fill /work, START starts the program, EXITED tells its end; only
+ * 4. HOLD may come first; DIRECTORY, FILE and DATA fill /work, START starts the program, EXITED tells its end; only
  *    then LIST and FETCH are answered.
  * 5. After a FAULT the box is dead, and nobody reads from the connection any more.
  *
@@ -19,6 +19,8 @@
  * KILL      8  | ends the job now
  * LIST      9  | lists the regular files below /work
  * FETCH    10  | u64 most bytes, path
+ * HOLD     11  | as START; the program is started and held where it opens the file that its last
+ *              | argument names, which must then come as FILE; START goes without strings
  *
  * from the box | payload
  * READY    65  | u32 layers that held (enum layer, one bit each)
@@ -31,6 +33,7 @@
  * CONTENT_END 72 | u32 errno, 0 = whole
  * FAULT    73  | i32 errno, step
  * STDIN_CREDIT 74 | u32 bytes that may be sent on top of what was granted
+ * HELD     75  | the program waits
  */
 #ifndef SANDRUN_FRAMES_H
 #define SANDRUN_FRAMES_H
@@ -43,9 +46,9 @@
 
 enum frame_type {
   FRAME_DIRECTORY = 1, FRAME_FILE, FRAME_DATA, FRAME_START, FRAME_STDIN, FRAME_STDIN_END,
-  FRAME_SIGNAL, FRAME_KILL, FRAME_LIST, FRAME_FETCH,
+  FRAME_SIGNAL, FRAME_KILL, FRAME_LIST, FRAME_FETCH, FRAME_HOLD,
   FRAME_READY = 65, FRAME_STARTED, FRAME_PRINTED, FRAME_EXITED, FRAME_ENTRY, FRAME_LISTED,
-  FRAME_CONTENT, FRAME_CONTENT_END, FRAME_FAULT, FRAME_STDIN_CREDIT,
+  FRAME_CONTENT, FRAME_CONTENT_END, FRAME_FAULT, FRAME_STDIN_CREDIT, FRAME_HELD,
 };
 
 enum {

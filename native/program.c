@@ -1,4 +1,5 @@
-/* The hand: the process that takes a job's files and then becomes its program.
+/* The hand: the process that takes a job's files and then becomes its program, or lets one go on
+ * that was started before (hold.c).
  *
  * When it starts here it already has the program's uid, cgroup, limits and syscall filter. It
  * goes on only when every layer holds (verify.c), and only then reads job data.
@@ -14,8 +15,13 @@
 #include <unistd.h>
 
 #include "box.h"
+#include "hold.h"
+
+enum { STRINGS_MOST = 1024 };
 
 static char payload[FRAME_MOST + 1];
+static char *arguments[STRINGS_MOST + 1], *environment[STRINGS_MOST + 1];
+static struct held held;
 
 static _Noreturn void refuse(const struct fault *fault) {
   struct hand_message message = {.kind = HAND_FAULT, .fault = *fault};
@@ -60,6 +66,24 @@ static int take_content(int file, uint64_t size, struct fault *fault) {
   return 0;
 }
 
+/* The file of a held program stays empty until the start. */
+static int take_held_content(uint32_t executable, uint32_t mtime, uint64_t size, struct fault *fault) {
+  struct frame_header header;
+  uint64_t done = 0;
+  if (held.has_content || size > sizeof held.content) return FAIL_WITH(fault, EPROTO, "read the file of a held program");
+  for (; done < size; done += header.length) {
+    if (read_frame(HAND_STREAM, &header, payload) != 1) return fail(fault, "read a file of the job");
+    if (header.type != FRAME_DATA || header.length > size - done || header.length == 0)
+      return FAIL_WITH(fault, EPROTO, "read a file of the job");
+    memcpy(held.content + done, payload, header.length);
+  }
+  held.has_content = true;
+  held.executable = executable != 0;
+  held.mtime = mtime;
+  held.size = (uint32_t)size;
+  return 0;
+}
+
 static int take_file(int work, const char *frame, uint32_t length, struct fault *fault) {
   uint32_t executable, mtime;
   uint64_t size;
@@ -70,6 +94,7 @@ static int take_file(int work, const char *frame, uint32_t length, struct fault 
   memcpy(&size, frame + 8, 8);
   memcpy(path, frame + 16, length - 16);
   path[length - 16] = '\0';
+  if (held.is_held && strcmp(path, held.name) == 0) return take_held_content(executable, mtime, size, fault);
   char *slash = strrchr(path, '/');
   if (slash != NULL) {
     *slash = '\0';
@@ -104,29 +129,74 @@ static void restore_signals(void) {
   for (int number = 1; number < NSIG; number++) signal(number, SIG_DFL);
 }
 
-static int become_job(uint32_t length, struct fault *fault) {
-  enum { STRINGS_MOST = 1024 };
-  static char *arguments[STRINGS_MOST + 1], *environment[STRINGS_MOST + 1];
-  struct start_header head;
-  if (length < sizeof head) return FAIL_WITH(fault, EPROTO, "read the start of the job");
-  memcpy(&head, payload, sizeof head);
-  char *text = payload + sizeof head, *end = payload + length;
-  if (head.argc == 0 || head.argc > STRINGS_MOST || head.envc > STRINGS_MOST ||
-      !split_strings(&text, end, arguments, head.argc) ||
-      !split_strings(&text, end, environment, head.envc) || text != end)
+static int read_start(uint32_t length, struct start_header *head, struct fault *fault) {
+  if (length < sizeof *head) return FAIL_WITH(fault, EPROTO, "read the start of the job");
+  memcpy(head, payload, sizeof *head);
+  char *text = payload + sizeof *head, *end = payload + length;
+  if (head->argc > STRINGS_MOST || head->envc > STRINGS_MOST ||
+      (head->argc == 0) != held.is_held || (held.is_held && !held.has_content) ||
+      !split_strings(&text, end, arguments, head->argc) ||
+      !split_strings(&text, end, environment, head->envc) || text != end)
     return FAIL_WITH(fault, EPROTO, "read the start of the job");
+  return 0;
+}
+
+static int show_limits(const struct start_header *head, struct fault *fault) {
   int stand_ins[STAND_COUNT];
   for (int i = 0; i < STAND_COUNT; i++) stand_ins[i] = HAND_STAND_INS + i;
-  if (write_stand_ins(stand_ins, head.memory_bytes, head.cpus, fault) == -1) return -1;
-  if (head.flags & START_MERGE) TRY(dup2(HAND_STDOUT, HAND_STDERR), "merge the streams");
+  return write_stand_ins(stand_ins, head->memory_bytes, head->cpus, fault);
+}
+
+static int prepare_program(const struct start_header *head, struct fault *fault) {
+  if (head->flags & START_MERGE) TRY(dup2(HAND_STDOUT, HAND_STDERR), "merge the streams");
   TRY(setsid(), "make a session");
   restore_signals();
-  struct hand_message message = {.kind = HAND_STARTING, .wall_ms = head.wall_ms,
-                                 .printed_bytes = head.printed_bytes};
-  TRY(write_all(HAND_STATUS, &message, sizeof message), "tell the start of the job");
+  return 0;
+}
+
+static int execute_program(struct fault *fault) {
   environ = environment;
   execvp(arguments[0], arguments);
   return fail(fault, "execute %.40s", arguments[0]);
+}
+
+static int tell_start(const struct start_header *head, struct fault *fault) {
+  struct hand_message message = {.kind = HAND_STARTING, .wall_ms = head->wall_ms,
+                                 .printed_bytes = head->printed_bytes};
+  TRY(write_all(HAND_STATUS, &message, sizeof message), "tell the start of the job");
+  return 0;
+}
+
+static int become_job(uint32_t length, struct fault *fault) {
+  struct start_header head;
+  if (read_start(length, &head, fault) == -1) return -1;
+  if (held.is_held) {
+    if (furnish(&held, fault) == -1 || tell_start(&head, fault) == -1) return -1;
+    _exit(0);
+  }
+  if (show_limits(&head, fault) == -1 || prepare_program(&head, fault) == -1) return -1;
+  if (tell_start(&head, fault) == -1) return -1;
+  return execute_program(fault);
+}
+
+static int hold_job(int work, uint32_t length, struct fault *fault) {
+  struct start_header head;
+  if (read_start(length, &head, fault) == -1) return -1;
+  const char *name = arguments[head.argc - 1];
+  if (strlen(name) > PATH_MOST || strchr(name, '/') != NULL || !is_below(name))
+    return FAIL_WITH(fault, EINVAL, "the name of the file of a held program");
+  memcpy(held.name, name, strlen(name) + 1);
+  if (show_limits(&head, fault) == -1 || close_door(&held, work, fault) == -1) return -1;
+  held.program = fork_sibling();
+  TRY(held.program, "start a program to be held");
+  if (held.program == 0) {
+    if (prepare_program(&head, fault) == 0) (void)execute_program(fault);
+    refuse(fault);
+  }
+  if (await_knock(&held, fault) == -1) return -1;
+  struct hand_message message = {.kind = HAND_HELD, .program = held.program};
+  TRY(write_all(HAND_STATUS, &message, sizeof message), "tell of a held program");
+  return 0;
 }
 
 void live_as_hand(const struct box_setup *setup) {
@@ -153,6 +223,8 @@ void live_as_hand(const struct box_setup *setup) {
       result = make_directories(work, payload, &fault);
     else if (header.type == FRAME_FILE)
       result = take_file(work, payload, header.length, &fault);
+    else if (header.type == FRAME_HOLD && !held.is_held)
+      result = hold_job(work, header.length, &fault);
     else if (header.type == FRAME_START)
       result = become_job(header.length, &fault);
     else

@@ -31,6 +31,7 @@ enum { OOM_LOOK_MS = 5, OOM_LOOKS = 200, SMALL_PIECE = 4096, REST_MS = 2, DROPS_
 
 struct state {
   struct relay *relay;
+  bool held, lost; /* a program waits for its job; it has ended before it had one */
   bool starting, started, ended, stdin_open;
   enum end_cause cause;
   int status;
@@ -115,6 +116,11 @@ static bool take_status(struct state *state) {
   int got = read_all(state->relay->status, &message, sizeof message);
   if (got == 1 && message.kind == HAND_READY)
     return send_frame(state->relay->stream, FRAME_READY, &message.layers, 4, NULL, 0) == 0;
+  if (got == 1 && message.kind == HAND_HELD) {
+    state->held = true;
+    state->relay->program = message.program;
+    return send_frame(state->relay->stream, FRAME_HELD, NULL, 0, NULL, 0) == 0;
+  }
   if (got == 1 && message.kind == HAND_STARTING) {
     uint32_t window = CHUNK_MOST;
     state->starting = state->stdin_open = true;
@@ -129,7 +135,8 @@ static bool take_status(struct state *state) {
   }
   close(state->relay->status);
   state->relay->status = -1;
-  if (!state->starting) return true;
+  /* A hand that held a program is nobody whose end we would see. */
+  if (!state->starting) return !state->held;
   state->started = true;
   return send_frame(state->relay->stream, FRAME_STARTED, NULL, 0, NULL, 0) == 0;
 }
@@ -241,22 +248,27 @@ static void reap(struct state *state) {
     if (pid <= 0) return;
     if (pid != state->relay->program) continue;
     state->status = status;
+    state->lost = !state->starting && state->held;
     end_job(state, END_BY_ITSELF);
   }
+}
+
+/* A hand that fails says why before it ends, so its end is looked at only after the pipe's. */
+static bool looks_for_ends(const struct state *state) {
+  return state->relay->status == -1 || (state->held && !state->starting);
 }
 
 enum { AT_STREAM, AT_STATUS, AT_SIGNALS, AT_OOM, AT_INPUT, AT_OUT, AT_ERR, AT_COUNT };
 
 static int wait_for_events(struct state *state, struct pollfd *events) {
   const struct relay *relay = state->relay;
-  /* A hand that fails says why before it ends, so its end is looked at only after the pipe's. */
   bool sending = state->out_length > 0;
   /* STARTED comes before what the program prints, and never into a frame that is half sent. */
   const int64_t now = now_ms(), rest = state->rest_until_ms - now;
   bool reading = !sending && rest <= 0 && relay->status == -1;
   /* Until the program starts, the stream is the hand's to read; we only notice its end. */
   short stream = (short)((state->starting ? POLLIN : 0) | (sending ? POLLOUT : 0));
-  int fds[AT_COUNT] = {relay->stream, relay->status, relay->status == -1 ? relay->signals : -1, relay->oom_event,
+  int fds[AT_COUNT] = {relay->stream, relay->status, looks_for_ends(state) ? relay->signals : -1, relay->oom_event,
                        state->in_length > 0 ? relay->input : -1,
                        reading ? relay->output[0] : -1, reading ? relay->output[1] : -1};
   for (int i = 0; i < AT_COUNT; i++) events[i] = (struct pollfd){.fd = fds[i], .events = POLLIN};
@@ -296,7 +308,8 @@ static bool turn(struct state *state) {
   if (events[AT_STREAM].revents & (POLLHUP | POLLERR | POLLNVAL)) return false;
   look_for_oom(state, events[AT_OOM].revents != 0);
   if (events[AT_STATUS].revents != 0 && !take_status(state)) return false;
-  if (events[AT_SIGNALS].revents != 0) reap(state);
+  if (events[AT_SIGNALS].revents != 0 && looks_for_ends(state)) reap(state);
+  if (state->lost) return false;
   if ((events[AT_STREAM].revents & POLLOUT) && !flush_out(state, MSG_DONTWAIT)) return false;
   if ((events[AT_STREAM].revents & POLLIN) && !take_frame(state)) return false;
   if (events[AT_INPUT].revents != 0) feed_program(state);

@@ -56,6 +56,22 @@ const LIFE = join(
   frame(FRAME.start, START),
 );
 
+const PLAIN = {
+  mergeStreams: false,
+  wallMs: 5000,
+  printedBytes: 1000,
+  memoryBytes: 2 ** 29,
+  cpus: 1,
+};
+
+/** A program that is started before its file has come. */
+const HELD = join(
+  frame(FRAME.hold, encodeStart({ ...PLAIN, argv: ["python3", "main.py"], env: { HOME: "/tmp" } })),
+  frame(FRAME.file, encodeFile({ ...FILE, path: "main.py" })),
+  frame(FRAME.data, FILE.bytes),
+  frame(FRAME.start, encodeStart({ ...PLAIN, argv: [], env: {} })),
+);
+
 const REQUEST = encodeRequest({
   slot: 1,
   environment: 2,
@@ -116,7 +132,7 @@ const SEEDS: Readonly<Record<string, Readonly<Record<string, Buffer>>>> = {
     life: join(LIFE, new Uint8Array(LIFE.length)),
     pieces: join(LIFE, new Uint8Array(LIFE.length).fill(130)),
   },
-  hand: { life: join([0], LIFE), pieces: join([3], LIFE) },
+  hand: { life: join([0], LIFE), pieces: join([3], LIFE), held: join([0], HELD) },
   relay: {
     prints: relaySeed(PRINTED, [50], [0, 0], PRINTED, [199], [0, 0]),
     reads: relaySeed(

@@ -26,6 +26,7 @@ static int file_fd;
 static uint64_t announced, written;
 static char said[8];
 static size_t said_count;
+static bool closed_door, knocked;
 
 static _Noreturn void fake_exit(void) {
   longjmp(end, 1);
@@ -96,6 +97,28 @@ static int fake_execvp(const char *file, char **arguments);
 #define sendmsg(fd, message, flags) ((void)(fd), (void)(message), (ssize_t)-1)
 #include "../frames.c"
 #include "../program.c"
+
+/* hold.c: the file of a held program gets its content once, whole, and only at the start. */
+int close_door(struct held *own, int work, struct fault *fault) {
+  MUST(work == WORK_FD && !closed_door && file_fd == NO_FD && strchr(own->name, '/') == NULL);
+  must_stay_below(own->name);
+  if ((chunking & 32) != 0) return FAIL_WITH(fault, EEXIST, "make the file of a held program");
+  closed_door = own->is_held = true;
+  return 0;
+}
+pid_t fork_sibling(void) {
+  return (chunking & 64) != 0 ? 0 : 9;
+}
+int await_knock(struct held *own, struct fault *fault) {
+  MUST(closed_door && own->program == 9 && !knocked);
+  if ((chunking & 128) != 0) return FAIL_WITH(fault, EAGAIN, "wait until a held program opens its file");
+  knocked = true;
+  return 0;
+}
+int furnish(const struct held *own, struct fault *fault) {
+  MUST(knocked && own->has_content && own->size <= sizeof own->content && said[said_count - 1] == HAND_HELD);
+  return (chunking & 8) != 0 ? FAIL_WITH(fault, ETIME, "start a program that was held for too long") : 0;
+}
 #undef open
 #define stat(path, status) ((void)(path), (void)(status), -1)
 #define open(path, flags, ...) ((void)(path), -1)
@@ -180,6 +203,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   file_fd = NO_FD;
   said_count = 0;
   announced = written = 0;
+  closed_door = knocked = false;
+  memset(&held, 0, sizeof held);
   memset(payload, 0x55, sizeof payload);
   if (setjmp(end) == 0) live_as_hand(&setup);
   environ = own_environment;

@@ -12,12 +12,13 @@
 
 #include "fuzz.h"
 
-enum { STREAM = 0, STATUS, SIGNALS, INPUT, OUT, ERR, OOM_EVENT, OOM_CONTROL, FDS, PROGRAM = 77 };
+enum { STREAM = 0, STATUS, SIGNALS, INPUT, OUT, ERR, OOM_EVENT, OOM_CONTROL, FDS, HAND = 76, PROGRAM = 77 };
 
 static struct input input;
 static bool is_open[FDS];
 static int64_t clock_ms;
 static int told; /* by the hand: 0 nothing, 1 READY, 2 STARTING, 3 a fault or its end */
+static pid_t program; /* the hand, until another process is held */
 static bool reaped, killed_all;
 static uint64_t printed_most;
 static unsigned polls;
@@ -50,7 +51,7 @@ static void hear(const char *bytes, size_t size) {
       memcpy(&heard.length, heard.header + 4, 4);
       heard.done = 0;
       MUST(!heard.exited && !heard.faulted && heard.length <= 128 * 1024);
-      MUST(heard.type >= 65 && heard.type <= 74);
+      MUST(heard.type >= 65 && heard.type <= 75);
     } else {
       if (heard.done < sizeof heard.head) heard.head[heard.done] = bytes[i];
       if (heard.type == 67 && heard.done >= 4) {
@@ -84,6 +85,7 @@ static void end_of_heard(void) {
       if (memcmp(heard.head + 4, "more input", 10) == 0) MUST(peer.over_credit || peer.stdin_ended);
       break;
     case 74: MUST(heard.length == 4); heard.granted += number; break;
+    case 75: MUST(heard.length == 0 && !heard.started && program == PROGRAM && told == 1); break;
     default: MUST(false);
   }
 }
@@ -186,7 +188,7 @@ static pid_t fake_waitpid(int *status, int flags) {
   *status = (int)take(&input) << 8;
   if (choice == 1 && !reaped) {
     reaped = true;
-    return PROGRAM;
+    return program;
   }
   if (choice >= 2) return 78;
   errno = ECHILD;
@@ -196,7 +198,7 @@ static pid_t fake_waitpid(int *status, int flags) {
 static int fake_kill(pid_t pid, int number) {
   MUST(number >= 1 && number <= 64);
   const bool to_group = number == SIGINT || number == SIGQUIT || number == SIGTSTP || number == SIGWINCH;
-  MUST(pid == (to_group ? -PROGRAM : PROGRAM) || (pid == -1 && number == SIGKILL));
+  MUST(pid == (to_group ? -program : program) || (pid == -1 && number == SIGKILL));
   MUST(pid == -1 || !reaped);
   if (pid == -1) killed_all = true;
   return 0;
@@ -235,6 +237,12 @@ static ssize_t read_status(void *to, size_t size) {
   struct hand_message message = {0};
   unsigned choice = take(&input);
   MUST(size == sizeof message && told < 3);
+  if (told == 1 && choice % 8 == 5 && program == HAND) {
+    program = PROGRAM;
+    message = (struct hand_message){.kind = HAND_HELD, .program = PROGRAM};
+    memcpy(to, &message, sizeof message);
+    return (ssize_t)size;
+  }
   told = choice % 8 == 0 ? 3 : told + 1;
   if (told == 3 && choice % 16 < 8) return 0;
   message.kind = told == 3 ? HAND_FAULT : told == 1 ? HAND_READY : HAND_STARTING;
@@ -289,7 +297,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   input = (struct input){data, size};
   unsigned choice = take(&input);
   struct relay relay = {.stream = STREAM, .status = STATUS, .signals = SIGNALS, .input = INPUT,
-                        .output = {OUT, ERR}, .program = PROGRAM,
+                        .output = {OUT, ERR}, .program = HAND,
                         .oom_event = choice % 2 == 0 ? OOM_EVENT : -1,
                         .oom_control = choice % 2 == 0 ? OOM_CONTROL : -1};
   memset(&state, 0, sizeof state);
@@ -299,6 +307,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   produced[0] = produced[1] = printed_most = 0;
   clock_ms = 1;
   told = 0;
+  program = HAND;
   polls = 0;
   reaped = killed_all = false;
   state.relay = &relay;

@@ -16,6 +16,7 @@ export const FRAME = {
   kill: 8,
   list: 9,
   fetch: 10,
+  hold: 11,
   ready: 65,
   started: 66,
   printed: 67,
@@ -26,6 +27,7 @@ export const FRAME = {
   contentEnd: 72,
   fault: 73,
   stdinCredit: 74,
+  held: 75,
 } as const;
 
 /** Payload bytes of any frame, at most. */

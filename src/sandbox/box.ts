@@ -74,16 +74,17 @@ export class Box {
   }
 
   /**
-   * Asks the keeper for a box and waits until every layer of it holds. When it rejects, nothing
-   * of the box is left, so that its slot can be leased again.
+   * Asks the keeper for a box and waits until every layer of it holds, and until a program is
+   * held in it when there is a payload of HOLD. When it rejects, nothing of the box is left, so
+   * that its slot can be leased again.
    * @throws SandboxFault with the step that failed.
    */
-  static async build(keeper: string, request: BoxRequest): Promise<Box> {
+  static async build(keeper: string, request: BoxRequest, hold?: Uint8Array): Promise<Box> {
     const socket = createConnection({ path: keeper, allowHalfOpen: true });
     const box = new Box(socket);
     const timer = setTimeout(() => socket.destroy(new Error("no answer")), BUILD_MS);
     try {
-      await box.#open(request);
+      await box.#open(request, hold);
       return box;
     } catch (fault) {
       await box.destroy();
@@ -93,14 +94,17 @@ export class Box {
     }
   }
 
-  async #open(request: BoxRequest): Promise<void> {
+  async #open(request: BoxRequest, hold: Uint8Array | undefined): Promise<void> {
     this.#socket.write(encodeRequest(request));
+    if (hold !== undefined) void this.send(FRAME.hold, hold);
     const frame = await this.next();
     if (frame.type !== FRAME.ready) throw new SandboxFault("wait for the box");
     this.isolation = layersOf(decodeNumbers(frame.payload)[0] ?? 0);
     // The box has refused by itself; a second look costs nothing.
     const missing = LAYERS.find((layer) => !this.isolation.includes(layer));
     if (missing !== undefined) throw new SandboxFault(`the layer ${missing} does not hold`);
+    if (hold === undefined) return;
+    if ((await this.next()).type !== FRAME.held) throw new SandboxFault("hold a program");
   }
 
   /**

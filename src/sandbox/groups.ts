@@ -21,11 +21,6 @@ export interface HeldLimits {
   readonly cpu: string;
 }
 
-export interface Counters {
-  readonly cpuMs: number;
-  readonly memoryPeakBytes: number;
-}
-
 const PERIOD_US = 100_000;
 /** The kernel's bounds: less than a millisecond a period needs a longer period. */
 const QUOTA_LEAST_US = 1000;
@@ -143,18 +138,12 @@ export class Groups {
     };
   }
 
-  counters(slot: number): Counters {
-    if (this.#places.version === 2) {
-      return {
-        cpuMs: this.#field(this.#file("cpu", slot, "cpu.stat"), "usage_usec") / 1000,
-        memoryPeakBytes: Number(this.#read(this.#file("memory", slot, "memory.peak"))),
-      };
-    }
-    const peak = this.#file("memory", slot, "memory.max_usage_in_bytes");
-    return {
-      cpuMs: Number(this.#read(this.#file("cpuacct", slot, "cpuacct.usage"))) / 1e6,
-      memoryPeakBytes: Number(this.#read(peak)),
-    };
+  /** Most memory that the job's group ever had. @throws SandboxFault naming the file. */
+  memoryPeakBytes(slot: number): number {
+    const name = this.#places.version === 2 ? "memory.peak" : "memory.max_usage_in_bytes";
+    const text = this.#read(this.#file("memory", slot, name));
+    if (!/^\d+$/.test(text)) throw new SandboxFault(`read ${name} of a job`);
+    return Number(text);
   }
 
   /** Processes of the job that the kernel killed for want of memory. */

@@ -57,6 +57,8 @@ export interface Place {
   readonly cpus: number;
   /** Something is mounted at /env. */
   readonly hasTree: boolean;
+  /** The program was started and waits for its file. */
+  readonly isHeld: boolean;
 }
 
 function signalName(number: number): string {
@@ -140,8 +142,10 @@ function startOf(spec: JobSpec, place: Place): Uint8Array {
     printedBytes: TRANSFER_LIMITS.printedBytes,
     memoryBytes: manifest.memoryMb * 1024 * 1024,
     cpus: Math.ceil(cpus),
-    argv: language.command(manifest.entrypoint, manifest.args, manifest.memoryMb),
-    env: boxEnv(place.hasTree, Math.ceil(cpus), manifest.env),
+    argv: place.isHeld
+      ? []
+      : language.command(manifest.entrypoint, manifest.args, manifest.memoryMb),
+    env: place.isHeld ? {} : boxEnv(place.hasTree, Math.ceil(cpus), manifest.env),
   });
 }
 
@@ -168,6 +172,7 @@ async function follow(
     } else if (frame.type === FRAME.exited) {
       const exited = decodeExited(frame.payload);
       // Out of memory while its files were unpacked is the job's own end; a death is ours.
+      if (!started && place.isHeld) throw new SandboxFault("start a held program");
       if (!started && exited.cause === "itself" && place.groups.oomKills(place.slot) === 0) {
         throw new SandboxFault("start the program");
       }
@@ -204,12 +209,11 @@ export async function runInBox(
     stopper.destroyAfter(INPUT_MS);
     void box.sendJob(spec.input, start);
     const exited = await follow(place, spec, events, { stopper, running });
-    const counters = groups.counters(slot);
     return {
       outcome: outcomeOf(exited, stopper.cause, place),
       usage: {
-        cpuMs: counters.cpuMs,
-        memoryPeakBytes: counters.memoryPeakBytes,
+        cpuMs: running.cpuMs(),
+        memoryPeakBytes: groups.memoryPeakBytes(slot),
         wallMs: exited.wallMs,
       },
       droppedBytes: { stdout: exited.droppedStdout, stderr: exited.droppedStderr },
@@ -231,8 +235,8 @@ export async function runInBox(
 /** What it used is on its caller's bill, however it ended, even if the kernel tells no more. */
 function usageOf({ groups, slot }: Place, running: RunningBox): Usage {
   try {
-    const { cpuMs, memoryPeakBytes } = groups.counters(slot);
-    return { ...NO_USAGE, cpuMs, memoryPeakBytes };
+    const memoryPeakBytes = groups.memoryPeakBytes(slot);
+    return { ...NO_USAGE, cpuMs: running.cpuMs(), memoryPeakBytes };
   } catch {
     return { ...NO_USAGE, cpuMs: running.lastCpuMs() };
   }

@@ -6,17 +6,25 @@ import type { Groups, HeldLimits } from "./groups.ts";
 export class PreparedBox {
   readonly box: Box;
   readonly limits: HeldLimits;
+  /** Its program was started and waits. */
+  readonly holds: boolean;
 
-  private constructor(box: Box, limits: HeldLimits) {
+  private constructor(box: Box, limits: HeldLimits, holds: boolean) {
     this.box = box;
     this.limits = limits;
+    this.holds = holds;
   }
 
-  /** When it rejects, nothing of the box is left. @throws SandboxFault with the step that failed. */
-  static async build(keeper: string, request: BoxRequest, groups: Groups): Promise<PreparedBox> {
-    const box = await Box.build(keeper, request);
+  /** @param hold payload of HOLD, for a box in which a program waits. When it rejects, nothing of the box is left. @throws SandboxFault with the step that failed. */
+  static async build(
+    keeper: string,
+    request: BoxRequest,
+    groups: Groups,
+    hold?: Uint8Array,
+  ): Promise<PreparedBox> {
+    const box = await Box.build(keeper, request, hold);
     try {
-      return new PreparedBox(box, groups.limitsOf(request.slot));
+      return new PreparedBox(box, groups.limitsOf(request.slot), hold !== undefined);
     } catch (fault) {
       await box.destroy();
       throw fault;

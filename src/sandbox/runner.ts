@@ -16,6 +16,7 @@ import { type Chooser, chooserFor, collect, NO_OUTPUTS, OutputLimit } from "./co
 import type { EnvironmentTree } from "./environments.ts";
 import { Groups } from "./groups.ts";
 import type { Handover } from "./handover.ts";
+import { encodeHold, HELD_FRESH_MS, heldProgramFor, hostHolds, kindOf, parseKind } from "./held.ts";
 import { type Ended, runInBox } from "./oneJob.ts";
 import { BoxPool, type Leased } from "./pool.ts";
 import { PreparedBox } from "./prepared.ts";
@@ -23,6 +24,8 @@ import { Slots } from "./slots.ts";
 
 /** How long listing and reading the outputs of one job may take. */
 const COLLECT_MS = 120_000;
+/** After a program could not be held. */
+const HOLD_AGAIN_MS = 60_000;
 
 export interface SandboxOptions {
   /** Cores that a job gets. */
@@ -55,12 +58,20 @@ function unbuilt(error: unknown, signal: AbortSignal): Outcome {
   return { kind: signal.reason === "evicted" ? "evicted" : "cancelled" };
 }
 
+/** What is sent is overwritten; a second try needs it again. */
+function withOwnStdin(spec: JobSpec): JobSpec {
+  return { ...spec, manifest: { ...spec.manifest, stdin: spec.manifest.stdin.slice() } };
+}
+
 export class SandboxRunner implements Runner {
   readonly slots: number;
   readonly #handover: Handover;
   readonly #options: SandboxOptions;
   readonly #pool: BoxPool<PreparedBox>;
   readonly #groups: Groups;
+  readonly #canHold: boolean;
+  /** Until then programs are started when their job comes, since one could not be held. */
+  #holdsFromMs = 0;
   #offer: Offer = { interpreters: [], environments: [] };
   #health: RunnerHealth = { healthy: false, reason: "the self-test has not run yet" };
 
@@ -69,16 +80,13 @@ export class SandboxRunner implements Runner {
     this.#handover = handover;
     this.#options = options;
     this.#groups = new Groups(handover.cgroups);
+    this.#canHold = (options.mostWaiting ?? 0) > 0 && hostHolds();
     this.#pool = new BoxPool({
       slots: new Slots(Array.from({ length: handover.slots }, (_, slot) => slot)),
       mostWaiting: options.mostWaiting ?? 0,
-      build: (slot, kind) =>
-        PreparedBox.build(
-          handover.keeper,
-          { slot, environment: Number(kind), ...BOX_LIMITS },
-          this.#groups,
-        ),
-      freshMs: () => Number.POSITIVE_INFINITY,
+      build: (slot, kind) => this.#build(slot, kind),
+      freshMs: (kind) =>
+        parseKind(kind).held === undefined ? Number.POSITIVE_INFINITY : HELD_FRESH_MS,
       nowMs: () => performance.now(),
     });
   }
@@ -112,7 +120,7 @@ export class SandboxRunner implements Runner {
   async run(spec: JobSpec, events: RunEvents, signal: AbortSignal): Promise<Finished> {
     let leased: Leased<PreparedBox>;
     try {
-      leased = await this.#pool.take(`${this.#environmentOf(spec)}`, signal);
+      leased = await this.#take(spec, signal);
     } catch (error) {
       return this.#unrun(unbuilt(error, signal));
     }
@@ -121,9 +129,12 @@ export class SandboxRunner implements Runner {
       started = true;
       events.onStarted(running);
     };
-    const finished = await this.#runOn(leased, spec, { ...events, onStarted }, signal);
+    const mayFail = leased.hasWaited || leased.box.holds;
+    const tried = mayFail ? withOwnStdin(spec) : spec;
+    const finished = await this.#runOn(leased, tried, { ...events, onStarted }, signal);
     // It died while it waited, with its keeper for example, and nothing of the job has run.
-    const again = leased.hasWaited && !started && finished.outcome.kind === "sandbox_error";
+    const again = mayFail && !started && finished.outcome.kind === "sandbox_error";
+    if (again && leased.box.holds) this.#holdNoMore();
     return again ? this.run(spec, events, signal) : finished;
   }
 
@@ -135,6 +146,30 @@ export class SandboxRunner implements Runner {
       droppedBytes: { stdout: 0, stderr: 0 },
       outputs: NO_OUTPUTS,
     };
+  }
+
+  async #take(spec: JobSpec, signal: AbortSignal): Promise<Leased<PreparedBox>> {
+    const environment = this.#environmentOf(spec);
+    const mayHold = this.#canHold && performance.now() >= this.#holdsFromMs;
+    const held = mayHold ? heldProgramFor(spec) : undefined;
+    try {
+      return await this.#pool.take(kindOf(environment, held), signal);
+    } catch (error) {
+      if (held === undefined || signal.aborted) throw error;
+      this.#holdNoMore();
+      return this.#pool.take(kindOf(environment, undefined), signal);
+    }
+  }
+
+  #holdNoMore(): void {
+    this.#holdsFromMs = performance.now() + HOLD_AGAIN_MS;
+  }
+
+  #build(slot: number, kind: string): Promise<PreparedBox> {
+    const { environment, held } = parseKind(kind);
+    const request = { slot, environment, ...BOX_LIMITS };
+    const hold = held === undefined ? undefined : encodeHold(held, this.#options.cpus);
+    return PreparedBox.build(this.#handover.keeper, request, this.#groups, hold);
   }
 
   /** @returns the index of a tree of the plan + 1, 0 = none */
@@ -153,12 +188,20 @@ export class SandboxRunner implements Runner {
     signal: AbortSignal,
   ): Promise<Finished> {
     const { slot, release } = leased;
-    const { box, limits } = leased.box;
+    const { box, limits, holds } = leased.box;
     const { isolation } = box;
     const isOutput = chooserFor(spec.input, spec.manifest.outputs);
     const kind = this.#handover.trees[this.#environmentOf(spec) - 1];
     const { cpus } = this.#options;
-    const place = { box, slot, limits, groups: this.#groups, cpus, hasTree: kind === "named" };
+    const place = {
+      box,
+      slot,
+      limits,
+      groups: this.#groups,
+      cpus,
+      hasTree: kind === "named",
+      isHeld: holds,
+    };
     let ended: Ended;
     try {
       ended = await runInBox(place, spec, events, signal);

@@ -19,6 +19,8 @@ export class RunningBox implements RunningJob {
   readonly #slot: number;
   readonly #ownCpus: number;
   readonly #meter: CpuMeter;
+  /** What making the box ready took, which is on nobody's bill. */
+  readonly #readyMs: number;
   #cpuMs = 0;
   #isThrottled = false;
   #isDying = false;
@@ -32,10 +34,16 @@ export class RunningBox implements RunningJob {
     this.#slot = slot;
     this.#ownCpus = ownCpus;
     this.#meter = groups.meter(slot);
+    try {
+      this.#readyMs = this.#meter.cpuMs();
+    } catch (fault) {
+      this.#meter.close();
+      throw fault;
+    }
   }
 
   cpuMs(): number {
-    if (!this.#hasEnded) this.#cpuMs = Math.max(this.#cpuMs, this.#meter.cpuMs());
+    if (!this.#hasEnded) this.#cpuMs = Math.max(this.#cpuMs, this.#meter.cpuMs() - this.#readyMs);
     return this.#cpuMs;
   }
 

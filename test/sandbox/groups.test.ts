@@ -154,7 +154,7 @@ test("S15: a group that is not there is a fault, never a job without limits", ()
     /memory\.max of a job/,
   );
   assert.match(
-    faultOf(() => groups.counters(0)),
+    faultOf(() => groups.memoryPeakBytes(0)),
     /of a job/,
   );
 });
@@ -165,14 +165,14 @@ test("counters are read in the words of both versions", () => {
     "memory.peak": "4096\n",
     "memory.events": "oom 3\noom_kill 2\n",
   });
-  assert.deepEqual(two.groups.counters(0), { cpuMs: 1500, memoryPeakBytes: 4096 });
+  assert.deepEqual(two.groups.memoryPeakBytes(0), 4096);
   assert.equal(two.groups.oomKills(0), 2);
   const one = groupsWith(1, {
     "cpuacct.usage": "1500000000\n",
     "memory.max_usage_in_bytes": "4096\n",
     "memory.oom_control": "oom_kill_disable 0\nunder_oom 0\noom_kill 2\n",
   });
-  assert.deepEqual(one.groups.counters(0), { cpuMs: 1500, memoryPeakBytes: 4096 });
+  assert.deepEqual(one.groups.memoryPeakBytes(0), 4096);
   assert.equal(one.groups.oomKills(0), 2);
 });
 

@@ -146,6 +146,7 @@ export async function say(runner: Runner, job: Job | string): Promise<string> {
 export function openTestRunner(options: {
   readonly slots: number;
   readonly environments: Readonly<Record<string, string>>;
+  readonly mostWaiting?: number;
 }): Promise<Runner> {
   const program = process.env["SANDRUN_TEST_NATIVE"];
   return openLocalRunner(program === undefined ? options : { ...options, program });

@@ -1,0 +1,74 @@
+/* Programs that were started before their job is known, and wait.
+ *
+ * Theory of operation. An interpreter spends most of its start on itself, before it opens the file
+ * that it is to run. So it can be started early, with exactly the arguments, environment, files and
+ * limits of the plainest job, and nothing in it or about it differs from any other start: it is
+ * held where it opens that file. The file is there, empty, and the hand has a write lease on it
+ * (fcntl(2)): the kernel stops whoever opens it, tells the hand by SIGIO that somebody does, and
+ * lets them go on when the lease is given up. By then the job's bytes are in the file.
+ *
+ * The kernel breaks a lease by itself after /proc/sys/fs/lease-break-time, 45 seconds everywhere.
+ * So nothing is written into the file before the job starts, a program that was held for long is
+ * not let go any more, and this side replaces it long before (src/sandbox/held.ts, which also looks at
+ * that setting). One that does go on by itself finds an empty file and ends, which ends the box.
+ *
+ * The lease goes with the hand's last descriptor, so the hand is dead when the program runs. */
+#include "hold.h"
+
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { HELD_MOST_MS = 42000, KNOCK_SECONDS = 20 };
+
+static int64_t now_ms(void) {
+  struct timespec now;
+  if (clock_gettime(CLOCK_MONOTONIC, &now) == -1) return INT64_MAX;
+  return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+int close_door(struct held *held, int work, struct fault *fault) {
+  const struct open_how how = {.flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, .mode = 0644,
+                               .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV};
+  sigset_t set;
+  if (held->is_held) return FAIL_WITH(fault, EPROTO, "hold a second program");
+  sigemptyset(&set);
+  sigaddset(&set, SIGIO);
+  TRY(sigprocmask(SIG_BLOCK, &set, NULL), "block SIGIO");
+  held->file = (int)syscall(SYS_openat2, work, held->name, &how, sizeof how);
+  TRY(held->file, "make the file of a held program");
+  TRY(fcntl(held->file, F_SETLEASE, F_WRLCK), "take a lease on the file of a held program");
+  held->is_held = true;
+  return 0;
+}
+
+pid_t fork_sibling(void) {
+  return (pid_t)syscall(SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0);
+}
+
+int await_knock(struct held *held, struct fault *fault) {
+  const struct timespec most = {.tv_sec = KNOCK_SECONDS};
+  sigset_t set;
+  int got;
+  sigemptyset(&set);
+  sigaddset(&set, SIGIO);
+  do got = sigtimedwait(&set, NULL, &most);
+  while (got == -1 && errno == EINTR);
+  TRY(got, "wait until a held program opens its file");
+  held->since_ms = now_ms();
+  return 0;
+}
+
+int furnish(const struct held *held, struct fault *fault) {
+  const struct timespec times[2] = {{.tv_sec = held->mtime}, {.tv_sec = held->mtime}};
+  if (now_ms() - held->since_ms > HELD_MOST_MS) return FAIL_WITH(fault, ETIME, "start a program that was held for too long");
+  TRY(write_all(held->file, held->content, held->size), "write a file of the job");
+  if (held->executable) TRY(fchmod(held->file, 0755), "make a file of the job executable");
+  TRY(futimens(held->file, times), "set a file's time");
+  return 0;
+}
