@@ -2,7 +2,7 @@
 import { SandrunClient } from "../client/client.ts";
 import { MCP_LIMITS, SERVICE_LIMITS } from "../core/limits.ts";
 import type { LocalService } from "./backend.ts";
-import type { Command, Io } from "./io.ts";
+import { type Command, type Io, tell } from "./io.ts";
 import { chosenServer, openClient } from "./server.ts";
 import { MCP_OPTIONS } from "./tables.ts";
 import { all, type Parsed, parseOptions, UsageError } from "./usage.ts";
@@ -20,6 +20,8 @@ export const mcp: Command = async (argv, io) => {
   const [extra] = parsed.rest;
   if (extra !== undefined) throw new UsageError(`mcp takes no ${extra}; see sandrun help mcp`);
   const place = await placeOf(parsed, io);
+  if (io.stdin.isTTY === true)
+    await tell(io, "this speaks with agent programs, not with people; docs/mcp.md tells how");
   const { serveTools } = await import("../mcp/stdio.ts");
   const { stdin, stdout, interrupted: signal } = io;
   try {

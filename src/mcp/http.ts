@@ -31,6 +31,8 @@ async function answer(c: AppContext, deps: AppDeps, within: Within): Promise<Res
     () => toolServer({ client, version: deps.version, keptSeconds }),
     {
       maxSubscriptions: 0,
+      // A stream shows signs of life, so that nothing between cuts a long job off.
+      responseMode: "sse",
       onerror: (error) => {
         fault = error;
       },
