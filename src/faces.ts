@@ -1,15 +1,17 @@
 /** Part of the composition root: what stands beside the API, each loaded only when it is asked for. */
 import { fileURLToPath } from "node:url";
 import type { ServeConfig } from "./config.ts";
-import type { Extension } from "./http/extension.ts";
+import type { Extension, SocketExtension } from "./http/extension.ts";
 import type { WebFiles } from "./http/web.ts";
 
-/** Routes that other rooms bring. */
-export async function extensionsOf(config: ServeConfig): Promise<readonly Extension[]> {
-  return [
-    ...(config.mcp ? [(await import("./mcp/http.ts")).mcpExtension] : []),
-    ...(config.piston ? (await import("./piston/http.ts")).pistonExtensions : []),
-  ];
+/** Routes and WebSockets that other rooms bring. */
+export async function extensionsOf(
+  config: ServeConfig,
+): Promise<{ extensions: readonly Extension[]; sockets: readonly SocketExtension[] }> {
+  const mcp = config.mcp ? [(await import("./mcp/http.ts")).mcpExtension] : [];
+  if (!config.piston) return { extensions: mcp, sockets: [] };
+  const { pistonExtensions, pistonSockets } = await import("./piston/http.ts");
+  return { extensions: [...mcp, ...pistonExtensions], sockets: pistonSockets };
 }
 
 /** @throws Error with one sentence when the page was not built */

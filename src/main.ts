@@ -272,7 +272,7 @@ export async function serve(argv: readonly string[], env: NodeJS.ProcessEnv): Pr
     web: await webFilesOf(config),
     version: VERSION,
     ramBudgetBytes: ramBudgetOf(config),
-    extensions: await extensionsOf(config),
+    ...(await extensionsOf(config)),
   });
   const certificate = config.behindProxy ? undefined : await certificateOf(handover);
   const fd = handover.descriptors.get("listen");

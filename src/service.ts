@@ -12,7 +12,7 @@ import { Engine, type Job } from "./engine.ts";
 import { createApp } from "./http/app.ts";
 import { Callers } from "./http/caller.ts";
 import type { AppDeps, AppEnv } from "./http/deps.ts";
-import type { Extension } from "./http/extension.ts";
+import type { Extension, SocketExtension } from "./http/extension.ts";
 import { faultFields, type ServiceLog } from "./http/log.ts";
 import { Places } from "./http/places.ts";
 import { createUpgrades, type Upgrades } from "./http/upgrade.ts";
@@ -39,6 +39,7 @@ export interface ServiceOptions {
   readonly extensions?: readonly Extension[];
   /** The web page, when it is to be served. */
   readonly web?: WebFiles | undefined;
+  readonly sockets?: readonly SocketExtension[];
   readonly clock?: Clock;
   readonly log?: ServiceLog;
 }
@@ -89,9 +90,10 @@ export function createService(options: ServiceOptions): Service {
     version: options.version,
     extensions: options.extensions ?? [],
     ...(options.web === undefined ? {} : { web: options.web }),
+    sockets: options.sockets ?? [],
   };
-  const [app, upgrades] = [createApp(deps), createUpgrades(deps)];
-  return { app, upgrades, engine, close: () => engine.shutdown() };
+  const app = createApp(deps);
+  return { app, upgrades: createUpgrades(deps, app), engine, close: () => engine.shutdown() };
 }
 
 function makeQueue(options: ServiceOptions, totalWaitingBytes: number): FairQueue {

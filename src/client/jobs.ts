@@ -15,6 +15,8 @@ export interface ManifestFields {
   readonly cpu_seconds?: number;
   readonly environment?: string;
   readonly nonce?: string;
+  /** Standard input stays open: more is sent while the job runs. */
+  readonly interactive?: boolean;
 }
 
 /** One piece of code, files by path, or both. */

@@ -167,6 +167,8 @@ export const PISTON_LIMITS = {
   timeoutUsual: { compile: 10_000, run: 3000 },
   /** Of each: its clients wait for the answer. */
   timeoutMost: 120_000,
+  /** How long a WebSocket may take to say what it wants to run. */
+  initMs: 10_000,
 } as const;
 
 /** What one connection may take before the API looks at a request. */

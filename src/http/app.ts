@@ -2,7 +2,7 @@
 import { Hono } from "hono";
 import { routePath } from "hono/route";
 import { Refusal } from "../core/errors.ts";
-import type { AppContext, AppDeps, AppEnv } from "./deps.ts";
+import { type AppContext, type AppDeps, type AppEnv, callerOf } from "./deps.ts";
 import { downloadAll, downloadOne } from "./download.ts";
 import { faultResponse, refusalResponse } from "./errors.ts";
 import { within } from "./extension.ts";
@@ -68,7 +68,7 @@ export function createApp(deps: AppDeps): Hono<AppEnv> {
     add(app, path, method, (c) => handler(c, deps));
   }
   for (const { path, method, handler } of deps.extensions ?? []) {
-    add(app, path, method, (c) => handler(c, deps, within(c, deps, app)));
+    add(app, path, method, (c) => handler(c, deps, within(callerOf(c, deps.callers), app)));
   }
   // After the API: no file can stand in the place of one of its addresses.
   for (const path of deps.web?.keys() ?? []) app.get(path, (c) => fileOf(c, deps, path));

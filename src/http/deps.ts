@@ -5,7 +5,7 @@ import type { Caller } from "../core/caller.ts";
 import type { Runner } from "../core/runner.ts";
 import type { Engine } from "../engine.ts";
 import type { Callers } from "./caller.ts";
-import type { Extension } from "./extension.ts";
+import type { Extension, SocketExtension } from "./extension.ts";
 import type { ServiceLog } from "./log.ts";
 import type { Places } from "./places.ts";
 import type { Uploads } from "./uploads.ts";
@@ -34,6 +34,7 @@ export interface AppDeps {
   readonly extensions?: readonly Extension[];
   /** The web page; undefined = it is not served. */
   readonly web?: WebFiles;
+  readonly sockets?: readonly SocketExtension[];
 }
 
 export interface AppEnv {

@@ -70,19 +70,19 @@ export async function serveSocket(
 }
 
 /** Resolves when there is room for more, or nobody to send to. */
-async function send(ws: WebSocket, text: string): Promise<void> {
+export async function send(ws: WebSocket, text: string): Promise<void> {
   if (ws.bufferedAmount < STREAM_LIMITS.unsentBytes) ws.send(text, () => undefined);
   else await new Promise<void>((resolve) => ws.send(text, () => resolve()));
 }
 
 /** Everything went to the operating system: closing may take no frame of it away. */
-async function flushed(ws: WebSocket): Promise<void> {
+export async function flushed(ws: WebSocket): Promise<void> {
   if (ws.readyState !== ws.OPEN || ws.bufferedAmount === 0) return;
   await new Promise<void>((resolve) => ws.ping("", false, () => resolve()));
 }
 
 /** @returns stops it */
-function askForLife(ws: WebSocket): () => void {
+export function askForLife(ws: WebSocket): () => void {
   let isAlive = true;
   const note = (): void => {
     isAlive = true;

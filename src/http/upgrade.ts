@@ -10,10 +10,13 @@
  */
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
-import { WebSocketServer } from "ws";
+import type { Hono } from "hono";
+import { type WebSocket, WebSocketServer } from "ws";
+import type { Caller } from "../core/caller.ts";
 import { Refusal } from "../core/errors.ts";
 import { STREAM_LIMITS } from "../core/limits.ts";
-import type { AppDeps } from "./deps.ts";
+import type { AppDeps, AppEnv } from "./deps.ts";
+import { within } from "./extension.ts";
 import { placeOf } from "./follow.ts";
 import { faultFields } from "./log.ts";
 import { endWith } from "./rawAnswer.ts";
@@ -28,7 +31,8 @@ export interface Upgrades {
 
 const PATH = /^\/logs\/([^/?]+)(?:\/stream)?(?:\?(.*))?$/;
 
-export function createUpgrades(deps: AppDeps): Upgrades {
+/** @param app asked by sockets of other rooms, as their caller */
+export function createUpgrades(deps: AppDeps, app: Hono<AppEnv>): Upgrades {
   const server = new WebSocketServer({
     noServer: true,
     clientTracking: false,
@@ -42,20 +46,30 @@ export function createUpgrades(deps: AppDeps): Upgrades {
   server.on("wsClientError", (_error, socket) => {
     endWith(socket, 400, new Refusal("bad_request", "This is no WebSocket handshake."));
   });
+  const other = ({ url = "" }: IncomingMessage) =>
+    deps.sockets?.find(({ path }) => path === url.split("?")[0]);
   const accept = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
-    const { job, place, leave } = admitted(request, deps);
+    checkHandshake(request);
+    const caller = callerOf(request, deps);
+    const extension = other(request);
+    const serve =
+      extension === undefined
+        ? followed(request, deps)
+        : (ws: WebSocket) => extension.serve(ws, deps, within(caller, app));
+    const leave = deps.places.take(caller.key);
     // Also when the handshake fails from here on.
     socket.once("close", leave);
     server.handleUpgrade(request, socket, head, (ws) => {
-      serveSocket(ws, job, place, deps).catch((fault: unknown) => {
+      serve(ws).catch((fault: unknown) => {
         deps.log(faultFields(fault));
         ws.terminate();
       });
     });
   };
   return {
-    wants: ({ headers, url = "" }) =>
-      headers.upgrade?.trim().toLowerCase() === "websocket" && PATH.test(url),
+    wants: (request) =>
+      request.headers.upgrade?.trim().toLowerCase() === "websocket" &&
+      (PATH.test(request.url ?? "") || other(request) !== undefined),
     take: (request, socket, head) => {
       const begunAtMs = deps.nowMs();
       let status = 101;
@@ -69,28 +83,35 @@ export function createUpgrades(deps: AppDeps): Upgrades {
         else endWith(socket, status, refusal);
       }
       const duration_ms = deps.nowMs() - begunAtMs;
-      deps.log({ event: "request", method: "GET", route: "/logs/:id", status, duration_ms });
+      const route = other(request)?.path ?? "/logs/:id";
+      deps.log({ event: "request", method: "GET", route, status, duration_ms });
     },
   };
 }
 
-/** @throws Refusal whatever is wrong with the request */
-function admitted(request: IncomingMessage, deps: AppDeps) {
-  const { headers, method, httpVersion, url = "", socket } = request;
+/** @throws Refusal for what is no handshake that may leave HTTP */
+function checkHandshake({ headers, method, httpVersion }: IncomingMessage): void {
   if (method !== "GET") throw new Refusal("method_not_allowed");
   if (httpVersion !== "1.1" || headers.host === undefined) {
     throw new Refusal("bad_request", "A handshake is HTTP/1.1 with the header Host.");
   }
   const hasBody = headers["transfer-encoding"] !== undefined || Number(headers["content-length"]);
   if (hasBody) throw new Refusal("bad_request", "A handshake has no body.");
+}
+
+/** The job of the address. @throws Refusal not_found, bad_request */
+function followed({ url = "" }: IncomingMessage, deps: AppDeps) {
   const [, id = "", query] = PATH.exec(url) ?? [];
   const job = deps.engine.find(id);
   if (job === undefined) throw new Refusal("not_found");
   const place = placeOf(job, new URLSearchParams(query).get("from") ?? undefined);
+  return (ws: WebSocket) => serveSocket(ws, job, place, deps);
+}
+
+function callerOf({ headers, socket }: IncomingMessage, { callers }: AppDeps): Caller {
   const forwardedFor = headers["x-forwarded-for"];
-  const caller = deps.callers.identify(
+  return callers.identify(
     socket.remoteAddress,
     Array.isArray(forwardedFor) ? forwardedFor.join(",") : forwardedFor,
   );
-  return { job, place, leave: deps.places.take(caller.key) };
 }

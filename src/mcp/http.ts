@@ -11,10 +11,11 @@
  */
 import { createMcpHandler } from "@modelcontextprotocol/server";
 import { SandrunClient } from "../client/client.ts";
+import type { Caller } from "../core/caller.ts";
 import { Refusal } from "../core/errors.ts";
 import { MCP_LIMITS, SERVICE_LIMITS } from "../core/limits.ts";
 import { bodyOf, readWhole, refuseEncoded } from "../http/body.ts";
-import { type AppContext, type AppDeps, callerOf } from "../http/deps.ts";
+import type { AppContext, AppDeps } from "../http/deps.ts";
 import type { Extension, Within } from "../http/extension.ts";
 import { faultFields } from "../http/log.ts";
 import { toolServer } from "./tools.ts";
@@ -23,7 +24,7 @@ export const mcpExtension: Extension = { path: "/mcp", method: "POST", handler: 
 
 async function answer(c: AppContext, deps: AppDeps, within: Within): Promise<Response> {
   if (c.req.header("origin") !== undefined) throw new Refusal("not_for_pages");
-  const parsedBody = await readMessage(c, deps);
+  const parsedBody = await readMessage(c, deps, within.caller);
   const client = new SandrunClient({ server: within.address, fetch: within.fetch });
   const keptSeconds = SERVICE_LIMITS.finishedMs / 1000;
   let fault: Error | undefined;
@@ -45,13 +46,12 @@ async function answer(c: AppContext, deps: AppDeps, within: Within): Promise<Res
 }
 
 /** @throws Refusal for what is no single message */
-async function readMessage(c: AppContext, deps: AppDeps): Promise<unknown> {
+async function readMessage(c: AppContext, deps: AppDeps, caller: Caller): Promise<unknown> {
   const { headers } = c.req.raw;
   refuseEncoded(headers);
   const type = headers.get("content-type")?.split(";")[0]?.trim().toLowerCase();
   if (type !== "application/json")
     throw new Refusal("unsupported_media_type", "Set the header Content-Type to application/json.");
-  const caller = callerOf(c, deps.callers);
   const endUpload = deps.uploads.beginWhole(caller, headers, MCP_LIMITS.messageBytes);
   try {
     const body = await readWhole(bodyOf(c.req.raw), MCP_LIMITS.messageBytes);

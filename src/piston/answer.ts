@@ -1,6 +1,7 @@
 /** How a job ended, in Piston's form. */
-import type { RunResult, WireOutcome } from "../client/answers.ts";
+import type { RunResult } from "../client/answers.ts";
 import { outcomeFromWire } from "../client/outcome.ts";
+import type { Outcome } from "../core/job.ts";
 import { MIB, TRANSFER_LIMITS } from "../core/limits.ts";
 import { endSentence } from "../core/words.ts";
 import type { Runtime } from "./runtimes.ts";
@@ -34,7 +35,7 @@ export interface Executed {
 export function executedOf(result: RunResult, { language, version }: Runtime): Executed {
   const { stdout, stderr, output, metrics } = result;
   const { memory_mb, cpu_seconds, wall_seconds } = metrics;
-  const end = stageEndOf(result.outcome);
+  const end = stageEndOf(outcomeFromWire(result.outcome));
   return {
     run: {
       stdout,
@@ -52,8 +53,7 @@ export function executedOf(result: RunResult, { language, version }: Runtime): E
 }
 
 /** What ended a program from outside is a SIGKILL to it, whatever the reason. */
-export function stageEndOf(wire: WireOutcome): StageEnd {
-  const outcome = outcomeFromWire(wire);
+export function stageEndOf(outcome: Outcome): StageEnd {
   const message = endSentence(outcome, {}) ?? null;
   const killed = { code: null, signal: "SIGKILL", message };
   switch (outcome.kind) {

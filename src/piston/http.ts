@@ -7,13 +7,15 @@
  */
 import { SandrunClient } from "../client/client.ts";
 import { ApiError } from "../client/errors.ts";
+import type { Caller } from "../core/caller.ts";
 import { REFUSALS, Refusal } from "../core/errors.ts";
 import { SERVICE_LIMITS, TRANSFER_LIMITS } from "../core/limits.ts";
 import { bodyOf, readWhole, refuseEncoded } from "../http/body.ts";
-import { type AppContext, type AppDeps, callerOf } from "../http/deps.ts";
-import type { Extension, Within } from "../http/extension.ts";
+import type { AppContext, AppDeps } from "../http/deps.ts";
+import type { Extension, SocketExtension, Within } from "../http/extension.ts";
 import { faultFields } from "../http/log.ts";
 import { executedOf } from "./answer.ts";
+import { converse } from "./connect.ts";
 import { Mistake, wantedOf } from "./request.ts";
 import { listed, runtimesOf } from "./runtimes.ts";
 
@@ -24,6 +26,11 @@ export const pistonExtensions: readonly Extension[] = PLACES.flatMap((place): Ex
   { path: `${place}/runtimes`, method: "GET", handler: told(runtimes) },
   { path: `${place}/execute`, method: "POST", handler: told(execute) },
 ]);
+
+export const pistonSockets: readonly SocketExtension[] = PLACES.map((place) => ({
+  path: `${place}/connect`,
+  serve: converse,
+}));
 
 type Handler = Extension["handler"];
 
@@ -48,9 +55,9 @@ function runtimes(c: AppContext, deps: AppDeps): Response {
 async function execute(c: AppContext, deps: AppDeps, within: Within): Promise<Response> {
   const { signal } = c.req.raw;
   // While boxes are not known to hold, no runtime is known either.
-  deps.engine.refuseEarly(callerOf(c, deps.callers));
+  deps.engine.refuseEarly(within.caller);
   const known = runtimesOf(deps.runner.interpreters);
-  const { runtime, job } = wantedOf(await readBody(c, deps), known, deps.ceilings);
+  const { runtime, job } = wantedOf(await readBody(c, deps, within.caller), known, deps.ceilings);
   const client = new SandrunClient({ server: within.address, fetch: within.fetch });
   const waitSeconds = SERVICE_LIMITS.runWaitSeconds.most;
   const answer = await client.run(job, { waitSeconds, signal });
@@ -62,7 +69,7 @@ async function execute(c: AppContext, deps: AppDeps, within: Within): Promise<Re
 }
 
 /** @throws Mistake, Refusal */
-async function readBody(c: AppContext, deps: AppDeps): Promise<unknown> {
+async function readBody(c: AppContext, deps: AppDeps, caller: Caller): Promise<unknown> {
   const { headers } = c.req.raw;
   refuseEncoded(headers);
   const type = headers.get("content-type")?.split(";")[0]?.trim().toLowerCase();
@@ -70,7 +77,7 @@ async function readBody(c: AppContext, deps: AppDeps): Promise<unknown> {
   if (type !== "application/json" && type !== "text/plain")
     throw new Refusal("unsupported_media_type", "requests must be of type application/json");
   const most = TRANSFER_LIMITS.jsonBodyBytes;
-  const endUpload = deps.uploads.beginWhole(callerOf(c, deps.callers), headers, most);
+  const endUpload = deps.uploads.beginWhole(caller, headers, most);
   try {
     return parsed(await readWhole(bodyOf(c.req.raw), most));
   } finally {

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { piston } from "piston-client";
+import WebSocket from "ws";
 import { usePlainService } from "./plain.ts";
 
 const url = usePlainService("--piston");
@@ -51,4 +52,27 @@ test("a compiler that refuses is heard", async () => {
   const { run } = await client.execute("c", "int main( {");
   assert.equal(run.code, 1);
   assert.match(run.stderr, /error: expected/);
+});
+
+test("a conversation with a program over the WebSocket", async () => {
+  const ws = new WebSocket(`${url().replace("http:", "ws:")}/api/v2/connect`);
+  const printed: string[] = [];
+  const types: string[] = [];
+  const code = "name = input('name? '); print('hello', name)";
+  ws.on("open", () => {
+    const wish = { language: "python", version: "*", files: [{ content: code }] };
+    ws.send(JSON.stringify({ type: "init", ...wish }));
+  });
+  ws.on("message", (text) => {
+    const message = JSON.parse(String(text));
+    if (message.type !== types.at(-1)) types.push(message.type);
+    if (message.type !== "data") return;
+    printed.push(message.data);
+    if (printed.join("") === "name? ")
+      ws.send(JSON.stringify({ type: "data", stream: "stdin", data: "Ada\n" }));
+  });
+  const closed = await new Promise((resolve) => ws.once("close", resolve));
+  assert.equal(closed, 4999);
+  assert.equal(printed.join(""), "name? hello Ada\n");
+  assert.deepEqual(types, ["runtime", "stage", "data", "exit"]);
 });
