@@ -1,6 +1,10 @@
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { buffer } from "node:stream/consumers";
 import { test } from "node:test";
+import { createTarPacker } from "modern-tar";
 import type { Download, Page } from "playwright-core";
 import { readWebFiles } from "../../src/http/web.ts";
 import { FakeOutputs } from "../fakes/runner.ts";
@@ -138,6 +142,29 @@ async function dropTree(page: Page, files: Record<string, string>): Promise<void
   await page.locator("#drop").waitFor();
   await page.dispatchEvent("#editor", "drop", { dataTransfer: transfer });
 }
+
+test("a folder is the job's own, and an archive is unpacked by the server", async (t) => {
+  const { page, rig } = await openPage(t, browser());
+  await untilConnected(page);
+  const folder = await mkdtemp(join(tmpdir(), "sandrun-folder-"));
+  t.after(() => rm(folder, { recursive: true }));
+  await mkdir(join(folder, "deep"));
+  await writeFile(join(folder, "deep/one.txt"), "1");
+  await writeFile(join(folder, "two.txt"), "2");
+  await page.locator("#pick-folder").setInputFiles(folder);
+  const archive = createTarPacker();
+  const packed = buffer(archive.readable);
+  const entry = archive.controller.add({ name: "inside/three.txt", size: 1, type: "file" });
+  await new Blob(["3"]).stream().pipeTo(entry);
+  archive.controller.finalize();
+  await page
+    .locator("#pick-files")
+    .setInputFiles([{ name: "more.tar", mimeType: "application/x-tar", buffer: await packed }]);
+  await page.locator("#run").click();
+  const { input } = (await rig.runner.next()).spec;
+  const names = ["deep/one.txt", "inside/three.txt", "main.py", "two.txt"];
+  assert.deepEqual(inputNames(input.files), names);
+});
 
 test("files alone run without any code, by the one that is to start", async (t) => {
   const { page, rig } = await openPage(t, browser());
@@ -321,4 +348,59 @@ test("a link holds the program in its fragment, which no server sees, and runs n
   assert.deepEqual([run.spec.manifest.interpreter, run.spec.manifest.args], ["node", ["one"]]);
   const broken = await openPage(t, browser(), { fragment: "#v1=AAAA" });
   await broken.page.locator("#notice").filter({ hasText: "This link is broken" }).waitFor();
+});
+
+test("a person answers a program that asks, ends its input and interrupts it", async (t) => {
+  const { page, rig, complaints } = await openPage(t, browser());
+  await untilConnected(page);
+  await page.locator("#run").click();
+  const run = await rig.runner.next();
+  assert.equal(run.spec.manifest.interactive, true);
+  run.start();
+  run.print("name? ");
+  const line = page.getByLabel("Input for the program");
+  await line.fill("Ada");
+  await line.press("Enter");
+  await page.locator("#terminal .page").getByText("Ada").waitFor();
+  assert.equal(await consoleText(page), "name? Ada");
+  await line.press("Control+c");
+  await line.fill("last words");
+  await line.press("Control+d");
+  await line.waitFor({ state: "hidden" });
+  await page.waitForFunction("document.activeElement.id === 'stop'");
+  run.end();
+  await untilState(page, /^Finished$/);
+  assert.deepEqual(run.told.slice(0, 2), ["Ada\n", "SIGINT"]);
+  // The fake takes an end at once and input a moment later.
+  assert.deepEqual(run.told.slice(2).sort(), ["end", "last words"]);
+  assert.deepEqual(complaints, []);
+});
+
+test("input that is given beforehand is all of it", async (t) => {
+  const { page, rig } = await openPage(t, browser());
+  await untilConnected(page);
+  await page.locator("#more summary").click();
+  await page.locator("#input").fill("all of it");
+  await page.locator("#run").click();
+  const run = await rig.runner.next();
+  run.start();
+  await untilState(page, /^Running$/);
+  assert.equal(await page.locator("#typing").isVisible(), false);
+  assert.equal(run.spec.manifest.interactive, false);
+});
+
+test("where no WebSocket comes through, output still comes as it is printed", async (t) => {
+  const { page, rig } = await openPage(t, browser());
+  await untilConnected(page);
+  await page.routeWebSocket(/./, (socket) => socket.close());
+  await page.locator("#run").click();
+  const run = await rig.runner.next();
+  run.start();
+  run.print("through a proxy\n");
+  await page.locator("#terminal").getByText("through a proxy").waitFor();
+  run.print("and on\n");
+  await page.locator("#terminal").getByText("and on").waitFor();
+  run.end();
+  await untilState(page, /^Finished$/);
+  assert.equal(await consoleText(page), "through a proxy\nand on");
 });

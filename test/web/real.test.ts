@@ -50,6 +50,14 @@ test("a program runs in a box, its picture is shown and the service has forgotte
   await page.locator("#terminal").getByText("tick").first().waitFor();
   await page.locator("#stop").click();
   await untilState(page, /^Stopped/);
+  await page.locator("#run").waitFor();
+  await writeCode(page, "print('hi ' + input('name? '))");
+  await page.locator("#run").click();
+  await page.locator("#terminal").getByText("name?").waitFor();
+  await page.getByLabel("Input for the program").fill("Ada");
+  await page.keyboard.press("Enter");
+  await untilState(page, /^Finished$/);
+  assert.equal(await consoleText(page), "name? Ada\nhi Ada");
   const { your_quota: mine } = (await (await fetch(`${url}/stats`)).json()) as {
     your_quota: { running: number };
   };

@@ -41,7 +41,8 @@ export function manifestOf(draft: Draft): ManifestFields {
     ...(draft.interpreter ? { interpreter: draft.interpreter } : {}),
     ...(draft.environment ? { environment: draft.environment } : {}),
     ...(args.length === 0 ? {} : { args }),
-    ...(draft.input ? { stdin: draft.input } : {}),
+    // Input that is given beforehand is all of it; without any, the person may type while it runs.
+    ...(draft.input ? { stdin: draft.input } : { interactive: true }),
     ...(env === undefined ? {} : { env }),
     ...(outputs.length === 0 ? {} : { outputs }),
     ...(timeout === undefined ? {} : { timeout }),

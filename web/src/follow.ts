@@ -1,29 +1,32 @@
-/** A job from its submission to its end, as a stream of what happens. */
-import type { JobStatus } from "../../src/client/answers.ts";
+/**
+ * A job from its submission to its end. Over a WebSocket, which takes input too; when that breaks, or
+ * something between the page and the server lets none through, over an event stream from there on.
+ */
+import type { AttachedJob } from "../../src/client/attach.ts";
 import type { SandrunClient } from "../../src/client/client.ts";
+import { ApiError } from "../../src/client/errors.ts";
+import type { LiveEvent } from "../../src/client/frames.ts";
 
-export type Happening =
-  | { readonly kind: "printed"; readonly stream: "stdout" | "stderr"; readonly text: string }
-  | { readonly kind: "status"; readonly status: JobStatus };
-
-const POLL_MS = 250;
-
+/** @param onInput is given the way to send input, and undefined when there is none any more */
 export async function* follow(
   client: SandrunClient,
   jobId: string,
   signal: AbortSignal,
-): AsyncGenerator<Happening> {
-  const seen = { stdout: 0, stderr: 0 };
-  for (;;) {
-    const status = await client.status(jobId, { signal });
-    yield { kind: "status", status };
-    const logs = await client.logs(jobId, { signal });
-    for (const stream of ["stdout", "stderr"] as const) {
-      const text = logs[stream].slice(seen[stream]);
-      seen[stream] = logs[stream].length;
-      if (text !== "") yield { kind: "printed", stream, text };
+  onInput: (input: AttachedJob | undefined) => void,
+): AsyncGenerator<LiveEvent> {
+  let from = 0;
+  try {
+    const attached = await client.attach(jobId, { signal });
+    onInput(attached);
+    for await (const event of attached) {
+      if (event.kind === "printed") from = event.seq;
+      yield event;
+      if (event.kind === "ended") return;
     }
-    if (status.outcome !== undefined) return;
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  } catch (error) {
+    if (!(error instanceof ApiError) || error.code !== "connection_lost") throw error;
+  } finally {
+    onInput(undefined);
   }
+  yield* client.follow(jobId, { from, signal });
 }

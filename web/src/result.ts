@@ -1,5 +1,5 @@
 /** The right side: what runs, what it prints, how it ended, what it made. */
-import type { JobStatus, Stats } from "../../src/client/answers.ts";
+import type { Stats } from "../../src/client/answers.ts";
 import type { SandrunClient } from "../../src/client/client.ts";
 import { isFilesJob, type ManifestFields, type NewJob } from "../../src/client/jobs.ts";
 import { button, byId } from "./dom.ts";
@@ -7,8 +7,9 @@ import type { Form } from "./form.ts";
 import type { Notice } from "./notice.ts";
 import { OutputsPanel } from "./outputsPanel.ts";
 import { saveBlob } from "./save.ts";
-import { Screen } from "./screen.ts";
+import { Screen, type StreamName } from "./screen.ts";
 import { type Outputs, Session, type SessionView } from "./session.ts";
+import { Typing } from "./typing.ts";
 import {
   metricsWords,
   outcomeWords,
@@ -33,6 +34,7 @@ export class Result {
   readonly #tools = byId("console-tools", HTMLElement);
   readonly #screen = new Screen(byId("terminal", HTMLElement));
   readonly #outputs: OutputsPanel;
+  readonly #typing: Typing;
   #session: Session | undefined;
   #clock: number | undefined;
 
@@ -41,6 +43,10 @@ export class Result {
     this.#outputs = new OutputsPanel(byId("outputs", HTMLElement), (fault) =>
       this.#tellFault(fault),
     );
+    this.#typing = new Typing({
+      onSent: (line) => this.#print("page", line),
+      onFault: (fault) => this.#tellFault(fault),
+    });
     button("run").addEventListener("click", () => this.run());
     button("stop").addEventListener("click", () => this.#stop());
     button("copy").addEventListener("click", () => this.#copy());
@@ -76,34 +82,33 @@ export class Result {
   }
 
   #view(client: SandrunClient, manifest: ManifestFields): SessionView {
-    let isRunning = false;
     return {
-      waiting: (position: number | undefined, stats: Stats | undefined) => {
-        this.#say(waitingWords(position), "plain");
-        this.#facts.textContent = stats === undefined ? "" : quotaWords(stats);
+      waiting: (position: number) => this.#say(waitingWords(position), "plain"),
+      quota: (stats: Stats) => {
+        this.#facts.textContent = quotaWords(stats);
       },
       running: () => {
-        if (isRunning) return;
-        isRunning = true;
         this.#say("Running", "plain");
         this.#tick();
       },
-      printed: (stream, text) => {
-        this.#empty.hidden = true;
-        this.#tools.hidden = false;
-        this.#screen.write(stream, text);
-      },
-      cut: () => this.#screen.write("page", "\n[more was printed than is kept]\n"),
-      ended: (status: JobStatus) => {
+      printed: (stream, text) => this.#print(stream, text),
+      cut: () => this.#print("page", "\n[more was printed than is kept: the rest does not come]\n"),
+      input: (input) => this.#typing.open(isInteractive(manifest) ? input : undefined),
+      ended: ({ outcome }, metrics, files) => {
         window.clearInterval(this.#clock);
-        if (status.outcome === undefined) return;
-        const { text, tone } = outcomeWords(status.outcome, manifest);
+        const { text, tone } = outcomeWords(outcome, manifest);
         this.#say(text, tone);
-        this.#facts.textContent = metricsWords(status.metrics);
-        this.#emptyWords(status.output_files ?? 0);
+        this.#facts.textContent = metricsWords(metrics);
+        this.#emptyWords(files);
       },
       outputs: (outputs: Outputs) => this.#outputs.show(outputs, client),
     };
+  }
+
+  #print(stream: StreamName, text: string): void {
+    this.#empty.hidden = true;
+    this.#tools.hidden = false;
+    this.#screen.write(stream, text);
   }
 
   #emptyWords(files: number): void {
@@ -123,6 +128,7 @@ export class Result {
   }
 
   #tick(): void {
+    window.clearInterval(this.#clock);
     const startedMs = performance.now();
     const show = () => {
       this.#facts.textContent = seconds(Math.floor((performance.now() - startedMs) / 1000));
@@ -181,4 +187,8 @@ export class Result {
       () => done("Not allowed"),
     );
   }
+}
+
+function isInteractive(manifest: ManifestFields): boolean {
+  return manifest.interactive === true;
 }

@@ -6,13 +6,15 @@
 import { AnsiReader, type Piece, rgbOf, type Style } from "./ansi.ts";
 
 const MOST_LINES = 5000;
-const MOST_SPANS = 15_000;
+const MOST_SPANS = 10_000;
 const LINE_CHARACTERS = 4000;
 const LINE_SPANS = 1000;
 /** Pieces put into the page for one frame. */
 const FRAME_PIECES = 3000;
 /** Pieces that wait for their frame; the oldest of more would scroll away unseen. */
-const QUEUED_PIECES = 30_000;
+const QUEUED_PIECES = 12_000;
+/** Drawing gets this share of the time at most: a flood of output leaves the page to the person. */
+const DRAWING_SHARE = 0.25;
 
 export type StreamName = "stdout" | "stderr" | "page";
 
@@ -26,7 +28,8 @@ export class Screen {
   #readers: Record<StreamName, AnsiReader> = freshReaders();
   #queue: Queued[] = [];
   #taken = 0;
-  #frame: number | undefined;
+  #isDue = false;
+  #restUntilMs = 0;
   #line: HTMLElement | undefined;
   #lineCharacters = 0;
   #returns = false;
@@ -65,11 +68,18 @@ export class Screen {
       this.#queue = this.#queue.slice(-QUEUED_PIECES);
       this.#taken = 0;
     }
-    this.#frame ??= requestAnimationFrame(() => this.#draw());
+    this.#drawAfter(this.#restUntilMs - performance.now());
+  }
+
+  #drawAfter(restMs: number): void {
+    if (this.#isDue) return;
+    this.#isDue = true;
+    if (restMs < 16) requestAnimationFrame(() => this.#draw());
+    else setTimeout(() => this.#draw(), restMs);
   }
 
   #draw(): void {
-    this.#frame = undefined;
+    const beganMs = performance.now();
     const wasAtEnd = this.#isAtEnd();
     const end = Math.min(this.#queue.length, this.#taken + FRAME_PIECES);
     for (; this.#taken < end; this.#taken += 1) {
@@ -79,11 +89,15 @@ export class Screen {
     if (this.#taken === this.#queue.length) {
       this.#queue = [];
       this.#taken = 0;
-    } else {
-      this.#frame = requestAnimationFrame(() => this.#draw());
     }
     this.#dropOldest();
-    if (wasAtEnd) this.#host.scrollTop = this.#host.scrollHeight;
+    // Reading the height lays the page out, so that the time it takes counts too.
+    const { scrollHeight } = this.#host;
+    if (wasAtEnd) this.#host.scrollTop = scrollHeight;
+    const tookMs = performance.now() - beganMs;
+    this.#isDue = false;
+    if (this.#queue.length > 0) this.#drawAfter(tookMs / DRAWING_SHARE - tookMs);
+    else this.#restUntilMs = performance.now() + tookMs / DRAWING_SHARE - tookMs;
   }
 
   #isAtEnd(): boolean {

@@ -3,10 +3,15 @@
  * told to forget it. What happens is told to a view; nothing here touches the page.
  */
 import type { JobStatus, OutputList, Stats } from "../../src/client/answers.ts";
+import type { AttachedJob } from "../../src/client/attach.ts";
 import type { SandrunClient } from "../../src/client/client.ts";
+import { ApiError } from "../../src/client/errors.ts";
+import type { Ended, LiveEvent } from "../../src/client/frames.ts";
 import type { NewJob } from "../../src/client/jobs.ts";
 import { follow } from "./follow.ts";
 import { fetchAll, fitsHere, type Held } from "./held.ts";
+
+const STATS_MS = 2000;
 
 export interface Outputs {
   readonly list: OutputList["details"];
@@ -17,13 +22,17 @@ export interface Outputs {
 }
 
 export interface SessionView {
-  waiting(position: number | undefined, stats: Stats | undefined): void;
+  waiting(position: number): void;
+  /** Told now and then while it waits. */
+  quota(stats: Stats): void;
   running(): void;
   printed(stream: "stdout" | "stderr", text: string): void;
-  ended(status: JobStatus): void;
-  outputs(outputs: Outputs): void;
-  /** Printed output was more than the server keeps. */
+  /** More is printed than the server keeps. */
   cut(): void;
+  /** The way to send input; undefined when there is none any more. */
+  input(input: AttachedJob | undefined): void;
+  ended(ended: Ended, metrics: JobStatus["metrics"], files: number): void;
+  outputs(outputs: Outputs): void;
 }
 
 export class Session {
@@ -32,6 +41,7 @@ export class Session {
   readonly #abort = new AbortController();
   #jobId: string | undefined;
   #gone = false;
+  #asking: number | undefined;
 
   constructor(client: SandrunClient, view: SessionView) {
     this.#client = client;
@@ -42,22 +52,22 @@ export class Session {
     return this.#abort.signal.aborted;
   }
 
-  /** Resolves at the end of the program. @throws whatever the server or the network refuses */
+  /** Resolves when all of it is here. @throws whatever the server or the network refuses */
   async run(job: NewJob): Promise<void> {
     const { signal } = this.#abort;
-    const submitted = await this.#client.submit(job, { signal });
-    this.#jobId = submitted.job_id;
-    let last: JobStatus | undefined;
-    for await (const happening of follow(this.#client, submitted.job_id, signal)) {
-      if (happening.kind === "printed") this.#view.printed(happening.stream, happening.text);
-      else {
-        last = happening.status;
-        await this.#tellStatus(last);
+    const { job_id: jobId } = await this.#client.submit(job, { signal });
+    this.#jobId = jobId;
+    // Stopped while it was on its way: the server has it now and should not.
+    if (signal.aborted) return this.forget();
+    try {
+      const input = (way: AttachedJob | undefined) => this.#view.input(way);
+      for await (const event of follow(this.#client, jobId, signal, input)) {
+        this.#tell(event);
+        if (event.kind === "ended") await this.#finish(jobId, event);
       }
+    } finally {
+      window.clearInterval(this.#asking);
     }
-    if (last?.outcome === undefined) return;
-    this.#view.ended(last);
-    await this.#finish(submitted.job_id, last);
   }
 
   /** Ends the job and destroys it on the server. */
@@ -66,30 +76,72 @@ export class Session {
     await this.forget();
   }
 
-  /** The server destroys all of it; a job that is gone already is what was wanted. */
+  /**
+   * The server destroys all of it. A job that is gone already is what was wanted; a server that
+   * cannot be reached forgets it by itself, a minute after its end.
+   */
   async forget(): Promise<void> {
     if (this.#jobId === undefined || this.#gone) return;
     this.#gone = true;
     await this.#client.cancel(this.#jobId).catch(() => undefined);
   }
 
-  async #tellStatus(status: JobStatus): Promise<void> {
-    if (status.status === "running") this.#view.running();
-    if (status.status !== "queued") return;
-    const stats = await this.#client.stats({ signal: this.#abort.signal }).catch(() => undefined);
-    this.#view.waiting(status.queue_position, stats);
+  #tell(event: LiveEvent): void {
+    switch (event.kind) {
+      case "queued":
+        this.#view.waiting(event.position);
+        this.#askForQuota();
+        break;
+      case "running":
+        window.clearInterval(this.#asking);
+        this.#view.running();
+        break;
+      case "printed":
+        this.#view.printed(event.stream, event.text);
+        break;
+      case "log_full":
+        this.#view.cut();
+        break;
+      case "ended":
+        window.clearInterval(this.#asking);
+    }
   }
 
-  async #finish(jobId: string, status: JobStatus): Promise<void> {
+  #askForQuota(): void {
+    if (this.#asking !== undefined) return;
     const { signal } = this.#abort;
-    if (status.output_files === undefined || status.output_files === 0) return this.forget();
+    const ask = () => {
+      const told = (stats: Stats) => signal.aborted || this.#view.quota(stats);
+      // It is a hint beside the queue's own news: without it the page only says less.
+      this.#client.stats({ signal }).then(told, () => undefined);
+    };
+    ask();
+    this.#asking = window.setInterval(ask, STATS_MS);
+  }
+
+  async #finish(jobId: string, ended: Ended): Promise<void> {
+    const { signal } = this.#abort;
+    const status = await this.#statusOf(jobId);
+    const files = status?.output_files ?? 0;
+    this.#view.ended(ended, status?.metrics, files);
+    if (files === 0) return this.forget();
     const list = await this.#client.outputs(jobId, { signal });
     const held = fitsHere(list)
       ? await fetchAll(this.#client, jobId, list.details, signal)
       : undefined;
     // The archive was sent whole, so the job is gone on the server.
     this.#gone ||= held !== undefined;
-    const expiresAtMs = new Date(status.expires_at ?? Date.now()).getTime();
+    const expiresAtMs = new Date(status?.expires_at ?? Date.now()).getTime();
     this.#view.outputs({ list: list.details, held, jobId, expiresAtMs });
+  }
+
+  /** Undefined when the server has forgotten it already: the end was told, only its numbers are lost. */
+  async #statusOf(jobId: string): Promise<JobStatus | undefined> {
+    try {
+      return await this.#client.status(jobId, { signal: this.#abort.signal });
+    } catch (error) {
+      if (error instanceof ApiError && error.code === "not_found") return undefined;
+      throw error;
+    }
   }
 }

@@ -66,7 +66,7 @@ export function seconds(amount: number): string {
 
 export function metricsWords(metrics: JobStatus["metrics"]): string {
   if (metrics === undefined) return "";
-  const { wall_seconds, cpu_seconds, memory_mb, queue_seconds } = metrics;
+  const { wall_seconds, cpu_seconds, memory_mb, queue_seconds, throttled_seconds } = metrics;
   return [
     wall_seconds === undefined ? "" : `${seconds(wall_seconds)} time`,
     cpu_seconds === undefined ? "" : `${seconds(cpu_seconds)} CPU`,
@@ -74,6 +74,9 @@ export function metricsWords(metrics: JobStatus["metrics"]): string {
       ? ""
       : `${memory_mb < 10 ? memory_mb.toFixed(1) : Math.round(memory_mb)} MB memory`,
     queue_seconds === undefined || queue_seconds < 1 ? "" : `${seconds(queue_seconds)} waiting`,
+    throttled_seconds === undefined || throttled_seconds < 1
+      ? ""
+      : `${seconds(throttled_seconds)} held back by your CPU quota`,
   ]
     .filter((part) => part !== "")
     .join(" · ");
