@@ -7,7 +7,7 @@
 #include "fault.h"
 #include "frames.h"
 
-enum { TREES_MOST = 32, SLOTS_MOST = 256 };
+enum { TREES_MOST = 32, SLOTS_MOST = 257 };
 
 /* A prepared tree of the host, seen read-only by boxes. */
 enum tree_kind {

@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -15,7 +16,7 @@
 
 #include "warden.h"
 
-enum { FIRST_PASSED = 3, HANDOVER_MOST = 10240 };
+enum { PASSED_LISTEN = 3, PASSED_TALK, PASSED_CERTIFICATE, FIRST_FILE, HANDOVER_MOST = 10240, CERTIFICATE_MOST = 64 * 1024 };
 
 int describe(const struct range *range, const struct plan *plan, char *text, size_t size,
              struct fault *fault) {
@@ -87,7 +88,7 @@ static _Noreturn void exec_node(const struct service *service, const char *comma
   execv(service->node, (char *const *)(uintptr_t)arguments);
   fail(fault, "run %.80s (are the project's files readable to all?)", service->node);
   (void)fprintf(stderr, "sandrun: %s: %s\n", fault->step, strerror(fault->err));
-  _exit(125);
+  _exit(FAILED);
 }
 
 int ask_plan(const struct range *range, const struct service *service, struct plan *plan,
@@ -99,14 +100,14 @@ int ask_plan(const struct range *range, const struct service *service, struct pl
   if (child == 0) {
     /* What else root's shell left open is no business of a uid without rights. */
     const int fds[] = {STDIN_FILENO, ends[1], STDERR_FILENO};
-    if (keep_descriptors(fds, 3, 3, fault) == -1 || become_service(range, fault) == -1) _exit(125);
+    if (keep_descriptors(fds, 3, 3, fault) == -1 || become_service(range, fault) == -1) _exit(FAILED);
     exec_node(service, "serve-plan", range->privileged, fault);
   }
   close(ends[1]);
   int result = read_plan(ends[0], plan, fault);
   close(ends[0]);
   while (waitpid(child, status, 0) == -1 && errno == EINTR) continue;
-  *status = WIFEXITED(*status) ? WEXITSTATUS(*status) : 125;
+  *status = WIFEXITED(*status) ? WEXITSTATUS(*status) : FAILED;
   /* Help, or a usage error that it has told itself. */
   if (result == -1 && (fault->err == EPIPE || *status != 0)) return 1;
   return result;
@@ -163,12 +164,22 @@ int open_listener(const struct range *range, const struct plan *plan, struct fau
   return FAIL_WITH(fault, EINVAL, "the plan does not say where to listen");
 }
 
+/* Only its content can be changed: Node must not fill the memory of the host with it. */
+int open_certificate(struct service *service, struct fault *fault) {
+  service->certificate = memfd_create("certificate", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  TRY(service->certificate, "make room for a certificate");
+  TRY(ftruncate(service->certificate, CERTIFICATE_MOST), "make room for a certificate");
+  TRY(fcntl(service->certificate, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL), "seal the room for a certificate");
+  return 0;
+}
+
 /* Opens the files of the plan anew at each start, so that a renewed certificate is taken. */
-static int pass_files(const struct plan *plan, int listener, char *text, size_t size,
-                      struct fault *fault) {
-  int fds[FIRST_PASSED + 1 + OPENS_MOST] = {0, 1, 2, listener}, count = FIRST_PASSED + 1;
+static int pass_files(const struct plan *plan, const struct service *service, int talk, char *text,
+                      size_t size, struct fault *fault) {
+  int fds[FIRST_FILE + OPENS_MOST] = {0, 1, 2, service->listener, talk, service->certificate}, count = FIRST_FILE;
   size_t length = strlen(text);
-  length += (size_t)snprintf(text + length, size - length, "fd listen %d\n", FIRST_PASSED);
+  length += (size_t)snprintf(text + length, size - length, "fd listen %d\nfd talk %d\nfd certificate %d\n",
+                             PASSED_LISTEN, PASSED_TALK, PASSED_CERTIFICATE);
   for (int i = 0; i < plan->open_count; i++) {
     fds[count] = open(plan->opens[i].path, O_RDONLY | O_CLOEXEC);
     TRY(fds[count], "open %s", plan->opens[i].path);
@@ -178,20 +189,25 @@ static int pass_files(const struct plan *plan, int listener, char *text, size_t 
   return keep_descriptors(fds, count, count, fault);
 }
 
-pid_t start_service(const struct range *range, const struct plan *plan,
-                    const struct service *service, const char *handover, struct fault *fault) {
+int start_service(const struct range *range, const struct plan *plan, const struct service *service,
+                  const char *handover, bool is_successor, struct node *node, struct fault *fault) {
   static char text[HANDOVER_MOST];
+  int ends[2];
+  TRY(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), "make the talk with the service");
   pid_t child = fork();
-  TRY(child, "start the service");
   if (child == 0) {
-    (void)snprintf(text, sizeof text, "%s", handover);
+    (void)snprintf(text, sizeof text, "%s%s", handover, is_successor ? "successor 1\n" : "");
     bool ready = join_service_group(&plan->cgroups, getpid(), fault) == 0 &&
-                 pass_files(plan, service->listener, text, sizeof text, fault) == 0 &&
+                 pass_files(plan, service, ends[1], text, sizeof text, fault) == 0 &&
                  become_service(range, fault) == 0;
     if (ready && setenv("SANDRUN_HANDOVER", text, 1) == -1) ready = fail(fault, "hand over") == 0;
     if (ready) exec_node(service, "serve-run", range->privileged, fault);
     (void)fprintf(stderr, "sandrun: %s: %s\n", fault->step, strerror(fault->err));
-    _exit(125);
+    _exit(FAILED);
   }
-  return child;
+  int result = child == -1 ? fail(fault, "start the service") : 0;
+  close(ends[1]);
+  if (result == -1) close(ends[0]);
+  else *node = (struct node){.pid = child, .talk = ends[0]};
+  return result;
 }

@@ -31,7 +31,7 @@
 
 #include "keeper.h"
 
-enum { GRACE_MS = 30000, TOO_SOON_MS = 3000, FAILED = 125 };
+enum { GRACE_MS = 60000, TOO_SOON_MS = 3000 };
 
 struct warden {
   struct range range;
@@ -39,18 +39,20 @@ struct warden {
   struct service service;
   bool serving, stopping;
   int binary, keeper_listener, channel, signals;
-  pid_t keeper, node;
-  int64_t node_started_ms, keeper_started_ms, stop_by_ms;
+  pid_t keeper;
+  struct retry keeper_retry;
+  struct succession succession;
+  int64_t stop_by_ms;
   char handover[8192];
 };
 
-static int64_t now_ms(void) {
+int64_t now_ms(void) {
   struct timespec now;
   if (clock_gettime(CLOCK_MONOTONIC, &now) == -1) abort();
   return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-static int complain(const struct fault *fault) {
+int complain(const struct fault *fault) {
   (void)fprintf(stderr, "sandrun: the sandbox could not be set up: %s%s%s\n", fault->step,
                 fault->err == 0 ? "" : ": ", fault->err == 0 ? "" : strerror(fault->err));
   return FAILED;
@@ -127,7 +129,8 @@ static int prepare(struct warden *warden, struct fault *fault) {
 }
 
 static int run_keeper(struct warden *warden, struct fault *fault) {
-  warden->keeper_started_ms = now_ms();
+  warden->keeper_retry.started_ms = now_ms();
+  warden->keeper_retry.due_ms = -1;
   warden->keeper = start_keeper(&warden->range, &warden->plan, warden->binary, warden->keeper_listener,
                                 &warden->channel, fault);
   return warden->keeper == -1 ? -1 : 0;
@@ -182,13 +185,15 @@ static int watch_signals(struct fault *fault) {
 
 /* Asks Node to drain; without one there is nothing to wait for. */
 static void begin_stop(struct warden *warden) {
+  pid_t node = warden->succession.current.pid;
   if (warden->stopping) {
     warden->stop_by_ms = now_ms(); /* asked twice: at once */
     return;
   }
   warden->stopping = true;
-  warden->stop_by_ms = now_ms() + (warden->node > 0 ? GRACE_MS : 0);
-  if (warden->node > 0) (void)kill(warden->node, SIGTERM);
+  end_next(&warden->succession);
+  warden->stop_by_ms = now_ms() + (node > 0 ? GRACE_MS : 0);
+  if (node > 0) (void)kill(node, SIGTERM);
 }
 
 static void close_channel(struct warden *warden) {
@@ -202,41 +207,46 @@ static int keeper_ended(struct warden *warden) {
   close_channel(warden);
   warden->keeper = -1;
   if (warden->stopping) return -1;
-  if (now_ms() - warden->keeper_started_ms < TOO_SOON_MS) {
+  if (warden->serving) {
+    plan_retry(&warden->keeper_retry);
+    return -1;
+  }
+  if (now_ms() - warden->keeper_retry.started_ms < TOO_SOON_MS) {
     (void)FAIL_WITH(&fault, ECHILD, "the keeper died as soon as it had started");
     return complain(&fault);
   }
   return run_keeper(warden, &fault) == -1 ? complain(&fault) : -1;
 }
 
-static void end_child(pid_t pid) {
+void end_child(pid_t pid) {
   if (pid <= 0) return;
   (void)kill(pid, SIGKILL);
   while (waitpid(pid, NULL, 0) == -1 && errno == EINTR) continue;
 }
 
 static int node_ended(struct warden *warden, int status) {
-  struct fault fault = {0};
+  struct succession *succession = &warden->succession;
   int code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-  warden->node = -1;
+  bool has_left = current_ended(succession, status);
   if (warden->stopping) return code;
   /* One that cannot even start would only be started for ever. */
-  if (now_ms() - warden->node_started_ms < TOO_SOON_MS) return code == 0 ? FAILED : code;
-  /* Boxes of the dead one may take a while to die, and a new one takes all slots for free: with
-   * the keeper they all go, and are waited for. */
-  end_child(warden->keeper);
-  close_channel(warden);
-  if (run_keeper(warden, &fault) == -1) return complain(&fault);
-  warden->node_started_ms = now_ms();
-  warden->node = start_service(&warden->range, &warden->plan, &warden->service, warden->handover, &fault);
-  return warden->node == -1 ? complain(&fault) : -1;
+  if (!succession->has_served) return code == 0 ? FAILED : code;
+  if (!has_left && warden->keeper != -1) {
+    /* Boxes of the dead one may take a while to die, and a new one takes all slots for free: with
+     * the keeper they all go, and are waited for. */
+    end_child(warden->keeper);
+    (void)keeper_ended(warden);
+  }
+  succeed(succession);
+  return -1;
 }
 
 static int reap(struct warden *warden) {
   int result = -1, status;
   for (pid_t pid; result == -1 && (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
     if (pid == warden->keeper) result = keeper_ended(warden);
-    else if (pid == warden->node) result = node_ended(warden, status);
+    else if (pid == warden->succession.current.pid) result = node_ended(warden, status);
+    else if (pid == warden->succession.next.pid) next_ended(&warden->succession);
   }
   return result;
 }
@@ -248,29 +258,63 @@ static int take_signals(struct warden *warden) {
   return reap(warden);
 }
 
+/* What has ended is started again when it is due: first the keeper, whom Node needs. */
+static void start_what_is_due(struct warden *warden) {
+  struct fault fault = {0};
+  if (warden->stopping) return;
+  if (is_due(&warden->keeper_retry) && run_keeper(warden, &fault) == -1) {
+    (void)complain(&fault);
+    plan_retry(&warden->keeper_retry);
+  }
+  if (is_due(&warden->succession.retry)) start_again(&warden->succession);
+}
+
+/* Milliseconds until something must be looked at without an event; -1 = never. */
+static int time_to_wait(const struct warden *warden) {
+  const int64_t times[] = {warden->stopping ? warden->stop_by_ms : -1,
+                           warden->stopping ? -1 : warden->keeper_retry.due_ms,
+                           warden->stopping ? -1 : warden->succession.retry.due_ms,
+                           warden->succession.give_up_ms};
+  int64_t first = -1;
+  for (size_t i = 0; i < sizeof times / sizeof times[0]; i++)
+    if (times[i] != -1 && (first == -1 || times[i] < first)) first = times[i];
+  if (first == -1) return -1;
+  int64_t left = first - now_ms();
+  return left < 0 ? 0 : (int)left;
+}
+
 /* Waits for what may happen until the end; returns the exit status. */
 static int watch_over(struct warden *warden) {
+  struct succession *succession = &warden->succession;
   for (;;) {
-    struct pollfd events[3] = {{.fd = warden->signals, .events = POLLIN},
+    struct pollfd events[5] = {{.fd = warden->signals, .events = POLLIN},
                                {.fd = warden->channel, .events = POLLIN},
-                               {.fd = warden->serving ? -1 : STDIN_FILENO, .events = POLLIN}};
-    int64_t left = warden->stopping ? warden->stop_by_ms - now_ms() : -1;
-    if (warden->stopping && (left <= 0 || (warden->serving && warden->node == -1))) return 0;
-    if (poll(events, 3, (int)left) == -1 && errno != EINTR) return FAILED;
+                               {.fd = warden->serving ? -1 : STDIN_FILENO, .events = POLLIN},
+                               {.fd = succession->current.talk, .events = POLLIN},
+                               {.fd = succession->next.talk, .events = POLLIN}};
+    if (warden->stopping && (warden->stop_by_ms <= now_ms() || (warden->serving && succession->current.pid == -1)))
+      return 0;
+    if (poll(events, 5, time_to_wait(warden)) == -1 && errno != EINTR) return FAILED;
     /* A dying keeper waits for its boxes; polled on, its closed end would keep us busy. */
     if (events[1].revents != 0 && !answer_keeper(warden)) close_channel(warden);
+    /* Before its end is noticed: what it said last still counts. */
+    if (events[3].revents != 0) hear_current(succession);
+    if (events[4].revents != 0) hear_next(succession);
     if (events[0].revents != 0) {
       int status = take_signals(warden);
       if (status != -1) return status;
     }
     if (events[2].revents != 0) begin_stop(warden);
+    give_up_next(succession);
+    start_what_is_due(warden);
   }
 }
 
 /* Nothing of the service stays on the host after this. */
 static int clean_up(struct warden *warden) {
   struct fault fault = {0};
-  end_child(warden->node);
+  end_child(warden->succession.next.pid);
+  end_child(warden->succession.current.pid);
   end_child(warden->keeper);
   int failed = remove_cgroups(&warden->plan.cgroups, &fault);
   remove_runtime_directory(&warden->range);
@@ -279,11 +323,14 @@ static int clean_up(struct warden *warden) {
 }
 
 static int start_serving(struct warden *warden, struct fault *fault) {
+  struct succession *succession = &warden->succession;
   warden->service.listener = open_listener(&warden->range, &warden->plan, fault);
-  if (warden->service.listener == -1) return -1;
-  warden->node_started_ms = now_ms();
-  warden->node = start_service(&warden->range, &warden->plan, &warden->service, warden->handover, fault);
-  return warden->node == -1 ? -1 : 0;
+  if (warden->service.listener == -1 || open_certificate(&warden->service, fault) == -1) return -1;
+  succession->range = &warden->range;
+  succession->plan = &warden->plan;
+  succession->service = &warden->service;
+  succession->handover = warden->handover;
+  return start_first_node(succession, fault);
 }
 
 /* Reads the plan from whoever has it. 1 = there is none, and `*status` says how it ended. */
@@ -316,7 +363,9 @@ static int run_warden(struct warden *warden, char **arguments) {
   int status = 0;
   warden->plan.cgroups.companion = warden->serving ? 0 : getppid();
   if (take_scope(arguments, warden->plan.cgroups.companion, &fault) == -1) return complain(&fault);
-  warden->keeper = warden->node = warden->channel = warden->range.lock = -1;
+  warden->keeper = warden->channel = warden->range.lock = -1;
+  warden->succession.current = warden->succession.next = (struct node){.pid = -1, .talk = -1};
+  warden->succession.give_up_ms = warden->succession.retry.due_ms = warden->keeper_retry.due_ms = -1;
   if (take_range(&warden->range, &fault) == -1) return complain(&fault);
   int started = start_all(warden, &status, &fault);
   if (started == -1) status = complain(&fault);

@@ -6,6 +6,15 @@
 
 #include "plan.h"
 
+enum { FAILED = 125 }; /* exit status of a warden that could not do its work */
+
+/* Of the monotonic clock: nobody can set it back. */
+int64_t now_ms(void);
+/* Says on standard error what failed; always returns FAILED. */
+int complain(const struct fault *fault);
+/* Kills a child and waits for it; nothing to do for -1. */
+void end_child(pid_t pid);
+
 enum {
   /* Host ids that no system hands out on its own (systemd's map of ids leaves them free). */
   RESERVED_IDS = 0x70000000,
@@ -45,14 +54,60 @@ struct service {
   char **arguments;        /* of the command line, NULL at the end */
   char app[320];           /* where the service sees the project */
   int listener;
+  int certificate; /* memory in which one Node leaves its own certificate to the next */
 };
+
+/* One process of Node. */
+struct node {
+  pid_t pid; /* -1 = none */
+  int talk;  /* our end of the talk with it, -1 = it is not listened to */
+};
+
+/* When to start again what has ended: the sooner it ended, the later. */
+struct retry {
+  int64_t started_ms, due_ms; /* due_ms -1 = nothing is to be started */
+  unsigned failures;
+};
+void plan_retry(struct retry *retry);
+bool is_due(const struct retry *retry);
 int mount_app(const struct range *range, struct service *service, struct fault *fault);
 /* Runs `serve-plan` unprivileged and reads what it says. 0, -1 = fault, 1 = it ended with
  * `*status` and without a plan. */
 int ask_plan(const struct range *range, const struct service *service, struct plan *plan,
              int *status, struct fault *fault);
 int open_listener(const struct range *range, const struct plan *plan, struct fault *fault);
-pid_t start_service(const struct range *range, const struct plan *plan,
-                    const struct service *service, const char *handover, struct fault *fault);
+int open_certificate(struct service *service, struct fault *fault);
+/* Starts Node; as a successor it gets ready and waits for a word before it serves. */
+int start_service(const struct range *range, const struct plan *plan, const struct service *service,
+                  const char *handover, bool is_successor, struct node *node, struct fault *fault);
+
+/* Which Node serves; see succession.c. */
+struct succession {
+  const struct range *range;
+  const struct plan *plan;
+  const struct service *service;
+  const char *handover;
+  struct node current, next;
+  struct retry retry;   /* of the current one */
+  bool has_served;      /* some Node has: one that ends is started again */
+  bool says_it_serves;  /* the current one has said so */
+  bool says_it_is_idle; /* and this */
+  bool next_is_ready, told_to_leave;
+  int64_t asked_ms, give_up_ms;
+};
+int start_first_node(struct succession *succession, struct fault *fault);
+void start_again(struct succession *succession);
+/* To be called when there is something to read. */
+void hear_current(struct succession *succession);
+void hear_next(struct succession *succession);
+/* Ends a successor that has not come to serve by now. */
+void give_up_next(struct succession *succession);
+void end_next(struct succession *succession);
+/* It has been waited for. */
+void next_ended(struct succession *succession);
+/* The current one has ended. True when it left as it was told to, so that nothing of it is left. */
+bool current_ended(struct succession *succession, int status);
+/* The successor serves from now on, or, without one, Node is to be started again. */
+void succeed(struct succession *succession);
 
 #endif

@@ -60,6 +60,8 @@ export class Engine {
   /** When somebody who waits has credit again. */
   readonly #creditAlarm: Alarm;
   #closing = false;
+  /** Jobs that were taken since the start; only the engine counts. */
+  submitted = 0;
 
   constructor(parts: EngineParts) {
     this.#parts = parts;
@@ -106,6 +108,7 @@ export class Engine {
       throw refusal;
     }
     for (const other of gaveWay) this.#endWaiting(other, "evicted");
+    this.submitted += 1;
     const record = newRecord(id, caller, clock.nowMs());
     shelf.add(record);
     this.#live.set(id, {
@@ -190,6 +193,12 @@ export class Engine {
 
   totals(): QueueCounts & { readonly slots: number } {
     return { ...this.#parts.queue.totals(), slots: this.#parts.runner.slots };
+  }
+
+  /** Nothing of any job is here, nor does any caller owe anything for one. */
+  isAtRest(): boolean {
+    const { queue, shelf, clock } = this.#parts;
+    return this.#live.size === 0 && shelf.isEmpty && queue.remembered(clock.nowMs()) === 0;
   }
 
   /** No job is taken any more; resolves when none is left. Does not close the runner. */

@@ -2,22 +2,17 @@
  * The composition root: puts together what the other rooms make. What serves is loaded only when
  * it serves, since a local run must start quickly.
  */
-import { readFileSync } from "node:fs";
-import { freemem, hostname, totalmem } from "node:os";
+import { freemem, totalmem } from "node:os";
 import { resolve } from "node:path";
+import type { KeptCertificate } from "./certificate.ts";
 import type { ServeConfig } from "./config.ts";
 import { MCP_LIMITS, SERVICE_LIMITS } from "./core/limits.ts";
 import type { Runner } from "./core/runner.ts";
 import { extensionsOf, webFilesOf } from "./faces.ts";
 import type { Listening } from "./http/server.ts";
-import type { TlsFiles } from "./http/tls.ts";
-import {
-  describeEnvironment,
-  type EnvironmentTree,
-  environmentTree,
-} from "./sandbox/environments.ts";
+import { type EnvironmentTree, environmentTree } from "./sandbox/environments.ts";
 import { type Handover, parseHandover } from "./sandbox/handover.ts";
-import { findInterpreters, guessInterpreters } from "./sandbox/interpreters.ts";
+import { guessInterpreters } from "./sandbox/interpreters.ts";
 import { SandboxRunner } from "./sandbox/runner.ts";
 import { selfTest } from "./sandbox/selfTest.ts";
 import { type Plan, planText, runtimeTree, startLocalWarden } from "./sandbox/warden.ts";
@@ -177,7 +172,8 @@ export async function printPlan(argv: readonly string[], env: NodeJS.ProcessEnv)
   const config = await readConfig(argv, env);
   const { listen, tls } = config;
   const plan: Plan = {
-    slots: slotsOf(config),
+    // One more: there a process that is to serve next tries its boxes out, beside all others.
+    slots: slotsOf(config) + 1,
     cpus: config.jobCpus,
     memoryBytes: ramBudgetOf(config),
     listen: listen.kind === "unix" ? listen : { host: listen.host ?? "::", port: listen.port },
@@ -193,49 +189,11 @@ export async function printPlan(argv: readonly string[], env: NodeJS.ProcessEnv)
   process.stdout.write(planText(plan));
 }
 
-interface Certificate {
-  readonly files: TlsFiles;
-  /** Printed when the certificate is our own. */
-  readonly fingerprint?: string;
-}
-
-async function certificateOf(handover: Handover): Promise<Certificate> {
-  const cert = handover.descriptors.get("cert");
-  const key = handover.descriptors.get("key");
-  if (cert !== undefined && key !== undefined) {
-    return { files: { cert: readFileSync(cert), key: readFileSync(key) } };
-  }
-  const { selfSignedCertificate } = await import("./http/selfsigned.ts");
-  const own = selfSignedCertificate(hostname(), Date.now());
-  return { files: { cert: own.certPem, key: own.keyPem }, fingerprint: own.fingerprint };
-}
-
-/** Finds out what boxes can do; until then `/health` says no and nothing is run for callers. */
-export async function takeStock(
-  runner: SandboxRunner,
-  environments: readonly EnvironmentTree[],
-): Promise<void> {
-  const broken = await selfTest(runner);
-  if (broken !== undefined) {
-    runner.report({ healthy: false, reason: broken });
-    return;
-  }
-  const interpreters = await findInterpreters(runner);
-  const infos = [];
-  for (const tree of environments) infos.push(await describeEnvironment(runner, tree));
-  runner.offer({ interpreters, environments: infos });
-  runner.report({ healthy: true });
-}
-
-function faultSentence(fault: unknown): string {
-  return fault instanceof Error ? fault.message : "what boxes can do could not be found out";
-}
-
-function announce(config: ServeConfig, at: Listening, certificate: Certificate | undefined): void {
+function announce(config: ServeConfig, at: Listening, own: KeptCertificate | undefined): void {
   const scheme = config.behindProxy ? "http" : "https";
   process.stderr.write(`sandrun: listening on ${scheme}://${at.address}\n`);
-  if (certificate?.fingerprint === undefined) return;
-  process.stderr.write(`sandrun: self-signed certificate, SHA-256 ${certificate.fingerprint}\n`);
+  if (own?.fingerprint === undefined) return;
+  process.stderr.write(`sandrun: self-signed certificate, SHA-256 ${own.fingerprint}\n`);
 }
 
 async function untilStopped(): Promise<void> {
@@ -245,26 +203,30 @@ async function untilStopped(): Promise<void> {
   await stopped.promise;
 }
 
-/** Serves until it is told to stop. Started by the warden, as a uid of its own. */
+/** Serves until it is told to stop, or is replaced. Started by the warden, as a uid of its own. */
 export async function serve(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<void> {
   const config = await readConfig(argv, env);
   const handover = parseHandover(env["SANDRUN_HANDOVER"] ?? "");
   delete env["SANDRUN_HANDOVER"];
-  const [{ createService }, { listen }, { jsonLog, faultFields }] = await Promise.all([
-    import("./service.ts"),
-    import("./http/server.ts"),
-    import("./http/log.ts"),
-  ]);
+  const [{ createService }, { listen }, { jsonLog }, succession, stock, certificate] =
+    await Promise.all([
+      import("./service.ts"),
+      import("./http/server.ts"),
+      import("./http/log.ts"),
+      import("./succession.ts"),
+      import("./stock.ts"),
+      import("./certificate.ts"),
+    ]);
+  const stopped = untilStopped();
   const log = jsonLog((line) => process.stdout.write(`${line}\n`), Date.now);
-  const environments = environmentsOf(config);
-  const runner = new SandboxRunner(handover, {
+  const { runner, scout } = stock.stockedRunner(handover, {
     cpus: config.jobCpus,
-    environments,
+    environments: environmentsOf(config),
     firstEnvironment: firstNamed(),
-    mostWaiting: mostWaiting(handover.slots),
-    // The warden's own business.
-    onClose: () => Promise.resolve(),
+    mostWaiting: mostWaiting(handover.slots - 1),
   });
+  const talk = new succession.Talk(descriptorOf(handover, "talk"));
+  if (handover.isSuccessor) await succession.getReady(talk, scout);
   const service = createService({
     ...config,
     runner,
@@ -274,20 +236,25 @@ export async function serve(argv: readonly string[], env: NodeJS.ProcessEnv): Pr
     ramBudgetBytes: ramBudgetOf(config),
     ...(await extensionsOf(config)),
   });
-  const certificate = config.behindProxy ? undefined : await certificateOf(handover);
-  const fd = handover.descriptors.get("listen");
-  if (fd === undefined) throw new Error("the warden handed over no socket to listen on");
-  const tls = certificate === undefined ? {} : { tls: certificate.files };
+  const own = config.behindProxy ? undefined : certificate.certificateOf(handover);
+  const tls = own === undefined ? {} : { tls: { cert: own.certPem, key: own.keyPem } };
+  const fd = descriptorOf(handover, "listen");
   const listening = await listen({ ...service, log, ...tls }, { fd });
-  announce(config, listening, certificate);
-  takeStock(runner, environments).catch((fault: unknown) => {
-    log(faultFields(fault));
-    const reason = faultSentence(fault);
-    process.stderr.write(`sandrun: ${reason}\n`);
-    runner.report({ healthy: false, reason });
-  });
+  talk.say("serves");
   log({ event: "started" });
-  await untilStopped();
+  if (!handover.isSuccessor) {
+    announce(config, listening, own);
+    void scout();
+  }
+  await Promise.race([stopped, succession.untilReplaced(talk, listening.traffic, service.engine)]);
   log({ event: "stopping" });
   await Promise.all([listening.close(), service.close()]);
+  await runner.close();
+}
+
+/** @throws Error when the warden did not hand it over */
+function descriptorOf(handover: Handover, name: "listen" | "talk"): number {
+  const fd = handover.descriptors.get(name);
+  if (fd === undefined) throw new Error(`the warden handed over no socket to ${name}`);
+  return fd;
 }

@@ -108,6 +108,12 @@ export const SERVICE_LIMITS = {
   uploadsBegun: 64,
   /** Of the RAM budget: uploads begun, waiting inputs, finished jobs and waiting boxes may hold 1/n each. */
   ramShare: 4,
+  /** How long nothing may have been here until the process that held jobs is replaced. */
+  restMs: 60_000,
+  /** How often that is looked at. */
+  restLookMs: 2_000,
+  /** How long a process that was told to leave waits for connections on which nothing happens. */
+  leaveMs: 20_000,
   /** How long `/run` waits before it answers 202; below the 60 s of common proxies. */
   runWaitSeconds: { least: 0, usual: 50, most: 300 },
 } as const;

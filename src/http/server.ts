@@ -26,6 +26,7 @@ import { faultResponse, refusalResponse } from "./errors.ts";
 import { faultFields, type ServiceLog } from "./log.ts";
 import { endWith } from "./rawAnswer.ts";
 import { type TlsFiles, tlsOptions } from "./tls.ts";
+import { Traffic } from "./traffic.ts";
 import type { Upgrades } from "./upgrade.ts";
 
 /** Where to listen; `host` left out = all addresses. */
@@ -49,6 +50,7 @@ export interface Listening {
   readonly address: string;
   /** Undefined for a Unix socket. */
   readonly port: number | undefined;
+  readonly traffic: Traffic;
   /** Takes no more connections; resolves when the answers under way are out, or cut after a while. */
   close(): Promise<void>;
 }
@@ -58,6 +60,7 @@ export async function listen(options: ServerOptions, at: ListenAt): Promise<List
   const limits = { ...HTTP_LIMITS, ...options.limits };
   const upgraded = new Set<Duplex>();
   const server = makeServer(options, limits, upgraded);
+  const traffic = new Traffic(server);
   const listening = Promise.withResolvers<void>();
   server.once("error", listening.reject);
   server.listen(at, listening.resolve);
@@ -68,6 +71,7 @@ export async function listen(options: ServerOptions, at: ListenAt): Promise<List
   return {
     address: addressText(bound),
     port: typeof bound === "object" && bound !== null ? bound.port : undefined,
+    traffic,
     close: () => drain(server, upgraded, limits.drainMs),
   };
 }

@@ -22,6 +22,8 @@ export interface Handover {
   readonly trees: readonly TreeKind[];
   /** Descriptors that the warden opened for us, by name. */
   readonly descriptors: ReadonlyMap<string, number>;
+  /** Another process serves still; this one gets ready and waits for its word. */
+  readonly isSuccessor: boolean;
 }
 
 /** @throws Error for what is not a whole number from `least` to `most`. */
@@ -54,9 +56,10 @@ export function parseHandover(text: string): Handover {
   };
   return {
     keeper: lineOf("keeper"),
-    slots: numberOf("slots", lineOf("slots"), 1, SERVICE_LIMITS.slotsMost),
+    slots: numberOf("slots", lineOf("slots"), 1, SERVICE_LIMITS.slotsMost + 1),
     descriptors,
     trees,
+    isSuccessor: values.has("successor"),
     cgroups: {
       version: numberOf("cgroup", lineOf("cgroup"), 1, 2) === 2 ? 2 : 1,
       memory: lineOf("memory"),

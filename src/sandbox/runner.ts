@@ -36,6 +36,8 @@ export interface SandboxOptions {
   readonly firstEnvironment: number;
   /** Boxes made before a job asks for them, at most; none when left out. */
   readonly mostWaiting?: number;
+  /** Those of the keeper's slots that are this runner's; all of them when left out. */
+  readonly ownSlots?: readonly number[];
   /** Ends what this runner was given, its own warden for example. */
   readonly onClose: () => Promise<void>;
 }
@@ -76,13 +78,14 @@ export class SandboxRunner implements Runner {
   #health: RunnerHealth = { healthy: false, reason: "the self-test has not run yet" };
 
   constructor(handover: Handover, options: SandboxOptions) {
-    this.slots = handover.slots;
+    const ownSlots = options.ownSlots ?? Array.from({ length: handover.slots }, (_, slot) => slot);
+    this.slots = ownSlots.length;
     this.#handover = handover;
     this.#options = options;
     this.#groups = new Groups(handover.cgroups);
     this.#canHold = (options.mostWaiting ?? 0) > 0 && hostHolds();
     this.#pool = new BoxPool({
-      slots: new Slots(Array.from({ length: handover.slots }, (_, slot) => slot)),
+      slots: new Slots(ownSlots),
       mostWaiting: options.mostWaiting ?? 0,
       build: (slot, kind) => this.#build(slot, kind),
       freshMs: (kind) =>

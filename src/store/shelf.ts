@@ -70,6 +70,11 @@ export class Shelf {
     return this.#bytes;
   }
 
+  /** No job is remembered, and nothing of one is still on its way out. */
+  get isEmpty(): boolean {
+    return this.#jobs.size === 0 && this.#dying.size === 0;
+  }
+
   add(record: JobRecord): void {
     this.#jobs.set(record.id, record);
   }

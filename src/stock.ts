@@ -1,0 +1,66 @@
+/** Part of the composition root: the runner of a service, and what its boxes can do. */
+import type { RunnerHealth } from "./core/runner.ts";
+import { describeEnvironment, type EnvironmentTree } from "./sandbox/environments.ts";
+import type { Handover } from "./sandbox/handover.ts";
+import { findInterpreters } from "./sandbox/interpreters.ts";
+import { type SandboxOptions, SandboxRunner } from "./sandbox/runner.ts";
+import { selfTest } from "./sandbox/selfTest.ts";
+
+/** Finds out what boxes can do; until then `/health` says no and nothing is run for callers. */
+export async function takeStock(
+  runner: SandboxRunner,
+  environments: readonly EnvironmentTree[],
+): Promise<void> {
+  const broken = await selfTest(runner);
+  if (broken !== undefined) {
+    runner.report({ healthy: false, reason: broken });
+    return;
+  }
+  const interpreters = await findInterpreters(runner);
+  const infos = [];
+  for (const tree of environments) infos.push(await describeEnvironment(runner, tree));
+  runner.offer({ interpreters, environments: infos });
+  runner.report({ healthy: true });
+}
+
+export interface StockedRunner {
+  readonly runner: SandboxRunner;
+  /** Takes stock, and says how it went; what fails is told to the operator. */
+  scout(): Promise<RunnerHealth>;
+}
+
+/**
+ * The keeper has one slot more than the service uses. There boxes are tried out, while another
+ * process may still use all the others.
+ */
+export function stockedRunner(
+  handover: Handover,
+  options: Omit<SandboxOptions, "onClose" | "ownSlots">,
+): StockedRunner {
+  const spare = handover.slots - 1;
+  // The keeper is the warden's own business.
+  const onClose = () => Promise.resolve();
+  const ownSlots = Array.from({ length: spare }, (_, slot) => slot);
+  const runner = new SandboxRunner(handover, { ...options, onClose, ownSlots });
+  const scout = new SandboxRunner(handover, {
+    ...options,
+    onClose,
+    ownSlots: [spare],
+    mostWaiting: 0,
+  });
+  return {
+    runner,
+    scout: async () => {
+      await takeStock(scout, options.environments).catch((fault: unknown) => {
+        const reason =
+          fault instanceof Error ? fault.message : "what boxes can do could not be found out";
+        process.stderr.write(`sandrun: ${reason}\n`);
+        scout.report({ healthy: false, reason });
+      });
+      await scout.close();
+      runner.offer(scout);
+      runner.report(scout.health());
+      return scout.health();
+    },
+  };
+}

@@ -1,0 +1,173 @@
+/**
+ * Node's side of its own replacement; native/succession.c is the warden's and tells the whole.
+ *
+ * A JavaScript runtime keeps copies of what it has read, in strings and in memory that it has
+ * freed, and nothing but the end of the process clears them. So once requests have brought
+ * something, and then for a while nothing of any job is here and no caller owes anything, this
+ * process says so, is told that a successor is ready, and leaves at a moment in which no request
+ * is under way. A job that comes before that moment is taken as ever, and the successor ends.
+ *
+ * Requests that bring no job must not hold it up, or a caller could forbid the forgetting by asking
+ * for the health of the service on and on: their connections end with the next answer, and those
+ * that ask for nothing are cut after a while.
+ */
+import { Socket } from "node:net";
+import { SERVICE_LIMITS } from "./core/limits.ts";
+import type { RunnerHealth } from "./core/runner.ts";
+import type { Traffic } from "./http/traffic.ts";
+import { type Clock, SYSTEM_CLOCK } from "./store/clock.ts";
+
+const WORDS = { serves: "s", idle: "i", busy: "b", ready: "r" } as const;
+export type Word = keyof typeof WORDS;
+
+/** The talk with the warden: single bytes. It may end; then this process is never replaced. */
+export class Talk {
+  readonly #socket: Socket;
+
+  /** @param descriptor of the socket that the warden handed over */
+  constructor(descriptor: number) {
+    this.#socket = new Socket({ fd: descriptor, readable: true, writable: true });
+    this.#socket.on("error", () => this.#socket.destroy());
+    this.#socket.unref();
+  }
+
+  say(word: Word): void {
+    if (this.#socket.writable) this.#socket.write(WORDS[word]);
+  }
+
+  /** Each byte that comes is the word to go. */
+  onGo(listener: () => void): void {
+    this.#socket.on("data", listener);
+  }
+
+  /** Resolves with the first word to go; rejects when there will be none. */
+  go(): Promise<void> {
+    this.#socket.ref();
+    return new Promise((resolve, reject) => {
+      this.#socket.once("close", () => reject(new Error("the warden is gone")));
+      this.#socket.once("data", () => {
+        this.#socket.unref();
+        resolve();
+      });
+    });
+  }
+}
+
+/**
+ * Of a successor: finds out that its boxes hold, says so, and waits for its turn.
+ * @throws Error when they do not, or the warden is gone
+ */
+export async function getReady(talk: Talk, scout: () => Promise<RunnerHealth>): Promise<void> {
+  const { healthy, reason } = await scout();
+  if (!healthy) throw new Error(reason);
+  talk.say("ready");
+  await talk.go();
+}
+
+/** Resolves when this process has left the listener to its successor. */
+export function untilReplaced(
+  talk: Talk,
+  traffic: Traffic,
+  engine: RestParts["engine"],
+): Promise<void> {
+  const { restMs, restLookMs: lookMs, leaveMs } = SERVICE_LIMITS;
+  const parts = { clock: SYSTEM_CLOCK, talk, traffic, engine, restMs, lookMs, leaveMs };
+  return new Promise((resolve) => {
+    watchForRest(parts, () => {
+      traffic.leave();
+      resolve();
+    });
+  });
+}
+
+export interface RestParts {
+  /** Of the machine's running time: a wall clock can be set back. */
+  readonly clock: Clock;
+  readonly talk: Pick<Talk, "say" | "onGo">;
+  readonly traffic: Pick<
+    Traffic,
+    "answers" | "bodies" | "connections" | "endConnections" | "watch"
+  >;
+  readonly engine: { readonly submitted: number; isAtRest(): boolean };
+  readonly restMs: number;
+  readonly lookMs: number;
+  readonly leaveMs: number;
+}
+
+/**
+ * Watches for rest as long as this process lives.
+ * @param leave called once, in the moment in which nothing is under way: before it returns the
+ *   listener has to be closed
+ */
+export function watchForRest(parts: RestParts, leave: () => void): void {
+  new Rest(parts, leave).look();
+}
+
+class Rest {
+  readonly #parts: RestParts;
+  readonly #leave: () => void;
+  #quietSinceMs: number;
+  #submitted = 0;
+  /** The warden was told that this process is idle. */
+  #hasAsked = false;
+  /** Since when it is to leave. */
+  #goSinceMs: number | undefined;
+  #hasLeft = false;
+
+  constructor(parts: RestParts, leave: () => void) {
+    this.#parts = parts;
+    this.#leave = leave;
+    this.#quietSinceMs = parts.clock.nowMs();
+    parts.talk.onGo(() => this.#go());
+    parts.traffic.watch(() => this.#leaveIfQuiet());
+  }
+
+  look(): void {
+    if (this.#hasLeft) return;
+    const { clock, talk, traffic, restMs, lookMs } = this.#parts;
+    const nowMs = clock.nowMs();
+    if (!this.#isAtRest()) {
+      this.#quietSinceMs = nowMs;
+      this.#submitted = this.#parts.engine.submitted;
+      if (this.#hasAsked) talk.say("busy");
+      traffic.endConnections(false);
+      this.#hasAsked = false;
+      this.#goSinceMs = undefined;
+    } else if (
+      traffic.bodies > 0 &&
+      traffic.answers === 0 &&
+      nowMs - this.#quietSinceMs >= restMs
+    ) {
+      // Asked again after the same time, should the successor fail.
+      this.#quietSinceMs = nowMs;
+      this.#hasAsked = true;
+      traffic.endConnections(true);
+      talk.say("idle");
+    }
+    this.#leaveIfQuiet();
+    clock.after(lookMs, () => this.look());
+  }
+
+  #isAtRest(): boolean {
+    const { engine } = this.#parts;
+    return engine.submitted === this.#submitted && engine.isAtRest();
+  }
+
+  #go(): void {
+    // A word that crossed ours, which said that there is work again.
+    if (!this.#hasAsked) return;
+    this.#goSinceMs ??= this.#parts.clock.nowMs();
+    this.#leaveIfQuiet();
+  }
+
+  #leaveIfQuiet(): void {
+    const { clock, traffic, leaveMs } = this.#parts;
+    if (this.#goSinceMs === undefined || this.#hasLeft) return;
+    const isPatient = clock.nowMs() - this.#goSinceMs < leaveMs;
+    if (traffic.answers > 0 || (isPatient && traffic.connections > 0)) return;
+    // The last look at it: from here to the closed listener nothing else can happen.
+    if (!this.#isAtRest()) return;
+    this.#hasLeft = true;
+    this.#leave();
+  }
+}
