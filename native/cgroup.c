@@ -100,13 +100,13 @@ static int make_parents(const struct cgroups *cgroups, const struct hierarchy *h
   return limit_jobs(cgroups, hierarchy->controllers, parent, fault);
 }
 
-/* Job bytes pass through the service's own memory too: none of it goes to swap. v1 can only be
- * told that it would rather not. */
+/* Job bytes pass through the service's own memory too: nothing of it, of boxes and of jobs goes to
+ * swap. v1 can only be told that it would rather not, and groups below are made as this one is. */
 static int keep_from_swap(const struct cgroups *cgroups, const struct hierarchy *hierarchy,
-                          const char *service, struct fault *fault) {
-  if (cgroups->version == 2) return write_group_file(service, "memory.swap.max", "0", fault);
+                          struct fault *fault) {
+  if (cgroups->version == 2) return write_group_file(hierarchy->directory, "memory.swap.max", "0", fault);
   if ((hierarchy->controllers & MEMORY) == 0) return 0;
-  return write_group_file(service, "memory.swappiness", "0", fault);
+  return write_group_file(hierarchy->directory, "memory.swappiness", "0", fault);
 }
 
 static int make_service(const struct cgroups *cgroups, const struct hierarchy *hierarchy,
@@ -115,10 +115,10 @@ static int make_service(const struct cgroups *cgroups, const struct hierarchy *h
   const char *directory = hierarchy->directory;
   if (remove_tree(directory, 2, fault) == -1 || make_group(directory, fault) == -1) return -1;
   if (cgroups->version == 2 && enable_controllers(directory, fault) == -1) return -1;
+  if (keep_from_swap(cgroups, hierarchy, fault) == -1) return -1;
   if (make_parents(cgroups, hierarchy, fault) == -1) return -1;
   (void)snprintf(service, sizeof service, "%s/service", directory);
   if (make_group(service, fault) == -1) return -1;
-  if (keep_from_swap(cgroups, hierarchy, service, fault) == -1) return -1;
   if (cgroups->version == 2 && check_peak(service, fault) == -1) return -1;
   if ((hierarchy->controllers & CPU) == 0) return 0;
   /* Ten times the jobs' weight, so that the service answers while they burn all cores. */

@@ -60,8 +60,7 @@ export class Engine {
   /** When somebody who waits has credit again. */
   readonly #creditAlarm: Alarm;
   #closing = false;
-  /** Jobs that were taken since the start; only the engine counts. */
-  submitted = 0;
+  submitted = 0; // jobs that were taken since the start
 
   constructor(parts: EngineParts) {
     this.#parts = parts;

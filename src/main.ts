@@ -98,9 +98,8 @@ export async function openLocalService(options: {
     finishedMs: MCP_LIMITS.localFinishedMs,
   });
   // Beside the first jobs: what has not been asked for its version yet is offered without one.
-  const stock = takeStock(runner, environments).catch((fault: unknown) => {
-    runner.report({ healthy: false, reason: faultSentence(fault) });
-  });
+  const { tryStock } = await import("./stock.ts");
+  const stock = tryStock(runner, environments);
   return {
     fetch: async (url: string, init: RequestInit) => {
       // Whoever asks what there is gets the versions too.

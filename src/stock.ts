@@ -23,6 +23,21 @@ export async function takeStock(
   runner.report({ healthy: true });
 }
 
+/** The same, but a fault of ours makes the runner unhealthy. @returns it */
+export async function tryStock(
+  runner: SandboxRunner,
+  environments: readonly EnvironmentTree[],
+): Promise<RunnerHealth> {
+  try {
+    await takeStock(runner, environments);
+  } catch (fault) {
+    const reason =
+      fault instanceof Error ? fault.message : "what boxes can do could not be found out";
+    runner.report({ healthy: false, reason });
+  }
+  return runner.health();
+}
+
 export interface StockedRunner {
   readonly runner: SandboxRunner;
   /** Takes stock, and says how it went; what fails is told to the operator. */
@@ -51,16 +66,12 @@ export function stockedRunner(
   return {
     runner,
     scout: async () => {
-      await takeStock(scout, options.environments).catch((fault: unknown) => {
-        const reason =
-          fault instanceof Error ? fault.message : "what boxes can do could not be found out";
-        process.stderr.write(`sandrun: ${reason}\n`);
-        scout.report({ healthy: false, reason });
-      });
+      const health = await tryStock(scout, options.environments);
+      if (!health.healthy) process.stderr.write(`sandrun: ${health.reason}\n`);
       await scout.close();
       runner.offer(scout);
-      runner.report(scout.health());
-      return scout.health();
+      runner.report(health);
+      return health;
     },
   };
 }

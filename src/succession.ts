@@ -10,6 +10,8 @@
  * Requests that bring no job must not hold it up, or a caller could forbid the forgetting by asking
  * for the health of the service on and on: their connections end with the next answer, and those
  * that ask for nothing are cut after a while.
+ *
+ * Keeps S21 of SECURITY.md.
  */
 import { Socket } from "node:net";
 import { SERVICE_LIMITS } from "./core/limits.ts";
@@ -81,7 +83,6 @@ export function untilReplaced(
 }
 
 export interface RestParts {
-  /** Of the machine's running time: a wall clock can be set back. */
   readonly clock: Clock;
   readonly talk: Pick<Talk, "say" | "onGo">;
   readonly traffic: Pick<

@@ -7,7 +7,7 @@
  * stdout and stderr, stdout first, as LEB128. A run of n bytes costs at most n bytes there, so
  * the whole log never takes more than twice its limit plus one block.
  *
- * Keeps S20 of SECURITY.md.
+ * Keeps S20 and S21 of SECURITY.md.
  */
 import type { PrintedChunk, StreamName } from "../core/job.ts";
 import { KIB } from "../core/limits.ts";

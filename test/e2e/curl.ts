@@ -19,6 +19,10 @@ export interface Served {
   /** What curl printed; it checks the certificate and fails on nothing but a broken transfer. */
   curl(...words: readonly string[]): Promise<string>;
   json(...words: readonly string[]): Promise<Record<string, unknown>>;
+  /** Of the warden. */
+  readonly pid: number;
+  /** What it has written to stdout and stderr so far. */
+  log(): string;
   /** Ends the service as an operator does; resolves with its exit status. */
   stop(): Promise<number | null>;
 }
@@ -38,10 +42,13 @@ export async function startService(options: readonly string[]): Promise<Served> 
   const files = ["--cert", cert, "--key", join(directory, "key.pem")];
   // The form of the seeds: options without a command. Port 0 takes a free one.
   const child = spawn(PROGRAM, ["--port", "0", "--listen", "127.0.0.1", ...files, ...options], {
-    stdio: ["ignore", "ignore", "pipe"],
+    stdio: ["ignore", "pipe", "pipe"],
   });
   const ended = once(child, "exit");
   let said = "";
+  child.stdout.on("data", (chunk: Buffer) => {
+    said += chunk.toString();
+  });
   const url = await new Promise<string>((resolve, reject) => {
     child.stderr.on("data", (chunk: Buffer) => {
       said += chunk.toString();
@@ -60,6 +67,8 @@ export async function startService(options: readonly string[]): Promise<Served> 
   return {
     url,
     directory,
+    pid: child.pid ?? 0,
+    log: () => said,
     curl,
     json,
     stop: async () => {

@@ -85,7 +85,7 @@ function keeperOf(played: Played): number | undefined {
 }
 
 describe("succession", { concurrency: 16, timeout: 300_000 }, () => {
-  test("the successor serves when the first has left; connections in between are held", async () => {
+  test("S21: the successor serves when the first has left; connections in between are held", async () => {
     const played = play("leaves");
     const [, port = ""] = await played.hear(/^first \d+ serves on (\d+)/);
     const warden = wardenOf(played);
