@@ -105,7 +105,7 @@ if part == "floods":
     try:
         while True:
             talk.send(b"i")
-    except BrokenPipeError:
+    except OSError:
         tell("not listened to")
 if part in ("leaves", "fails", "changes", "chatters", "dies"):
     ask()

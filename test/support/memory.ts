@@ -20,9 +20,20 @@ interface Mapping {
   readonly end: number;
 }
 
+/** Empty when the process is gone. */
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    if (code === "ENOENT" || code === "ESRCH") return "";
+    throw error;
+  }
+}
+
 /** What can be read; the pages of devices cannot, and [vvar] and [vsyscall] hold nothing. */
 function mappingsOf(pid: number): Mapping[] {
-  const lines = readFileSync(`/proc/${pid}/maps`, "utf8").trim().split("\n");
+  const lines = textOf(`/proc/${pid}/maps`).trim().split("\n");
   return lines.flatMap((line) => {
     const found = /^([0-9a-f]+)-([0-9a-f]+) (r?)\S* \S+ \S+ \S+ *(.*)$/.exec(line);
     if (found === null || found[3] === "" || /^\[v(var|syscall)/.test(found[4] ?? "")) return [];
@@ -48,9 +59,15 @@ function countIn(bytes: Buffer, wanted: Buffer): number {
   return count;
 }
 
-/** How often it stands in the memory of a process: heap, stacks, files and all. */
+/** How often it stands in the memory of a process: heap, stacks, files and all. One that is gone has none. */
 export function countInMemory(pid: number, wanted: Buffer): number {
-  const memory = openSync(`/proc/${pid}/mem`, "r");
+  let memory: number;
+  try {
+    memory = openSync(`/proc/${pid}/mem`, "r");
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return 0;
+    throw error;
+  }
   const buffer = Buffer.alloc(CHUNK_BYTES);
   let count = 0;
   try {
