@@ -8,7 +8,7 @@ import type { WebFiles } from "./http/web.ts";
 export async function extensionsOf(
   config: ServeConfig,
 ): Promise<{ extensions: readonly Extension[]; sockets: readonly SocketExtension[] }> {
-  const mcp = config.mcp ? [(await import("./mcp/http.ts")).mcpExtension] : [];
+  const mcp = config.mcp ? [(await import("./mcp/http.ts")).mcpExtension()] : [];
   if (!config.piston) return { extensions: mcp, sockets: [] };
   const { pistonExtensions, pistonSockets } = await import("./piston/http.ts");
   return { extensions: [...mcp, ...pistonExtensions], sockets: pistonSockets };

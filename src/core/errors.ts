@@ -24,7 +24,7 @@ export const REFUSALS = {
   too_large: { status: 413, sentence: "That is larger than the limit." },
   unsupported_media_type: { status: 415, sentence: "This content type is not understood." },
   caller_busy: { status: 429, sentence: "You have as many jobs here as one caller may have." },
-  too_many_streams: { status: 429, sentence: "Too many logs are followed at once." },
+  too_many_streams: { status: 429, sentence: "Too many connections are open at once." },
   queue_full: { status: 503, sentence: "The queue is full; try again later." },
   unhealthy: { status: 503, sentence: "The sandbox is not ready." },
 } as const;

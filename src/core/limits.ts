@@ -162,6 +162,11 @@ export const MCP_LIMITS = {
   readBytes: 48 * KIB,
   /** Of a file that is read as a resource: in base64 below what clients take in one message. */
   resourceBytes: 6 * MIB,
+  /** Calls over HTTP whose answers are not out yet: an answer that nobody reads holds memory. */
+  callsPerCaller: 24,
+  calls: 256,
+  /** Of the token by which progress is told: it comes back with every message. */
+  tokenCharacters: 256,
   /** Boxes of a session on this machine. */
   localSlots: 4,
   /** How long a session on this machine keeps a finished job: models think between two calls. */

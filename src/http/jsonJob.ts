@@ -6,6 +6,7 @@ import type { InputFile, InputTree } from "../core/job.ts";
 import { findLanguage } from "../core/languages.ts";
 import { MANIFEST_ENTRIES } from "../core/manifestFields.ts";
 import { showPath } from "../core/paths.ts";
+import { parseJson } from "./jsonBody.ts";
 
 /** The interpreter of code that names none. */
 export const USUAL_INTERPRETER = "python3";
@@ -76,13 +77,7 @@ export function codeFile(bytes: Uint8Array, interpreter: unknown, budget: InputB
 }
 
 function parseObject(body: Uint8Array): Record<string, unknown> {
-  let json: unknown;
-  try {
-    json = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body));
-  } catch {
-    // The parser's own message quotes the document, and logs or pages might show it.
-    throw new Refusal("bad_request", "The body is not valid JSON.");
-  }
+  const json = parseJson(body);
   if (typeof json !== "object" || json === null || Array.isArray(json)) {
     throw new Refusal("bad_request", "The body must be a JSON object.");
   }

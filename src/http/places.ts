@@ -7,6 +7,8 @@ import { Refusal } from "../core/errors.ts";
 export interface PlaceLimits {
   readonly perCaller: number;
   readonly total: number;
+  /** What takes them, for the sentence; logs that are followed when left out. */
+  readonly what?: string;
 }
 
 /** From how many readers on each of them looks less often, a millisecond for each such group. */
@@ -32,7 +34,8 @@ export class Places {
   take(caller: string): () => void {
     const own = this.#taken.get(caller) ?? 0;
     if (own >= this.#limits.perCaller) {
-      throw new Refusal("too_many_streams", `You follow ${own} jobs already.`, RETRY_SECONDS);
+      const { what = "followed logs" } = this.#limits;
+      throw new Refusal("too_many_streams", `You have ${own} ${what} already.`, RETRY_SECONDS);
     }
     if (this.#total >= this.#limits.total) {
       throw new Refusal("too_many_streams", "The service has no room for more.", RETRY_SECONDS);

@@ -11,20 +11,37 @@
  */
 import { createMcpHandler } from "@modelcontextprotocol/server";
 import { SandrunClient } from "../client/client.ts";
-import type { Caller } from "../core/caller.ts";
 import { Refusal } from "../core/errors.ts";
 import { MCP_LIMITS, SERVICE_LIMITS } from "../core/limits.ts";
-import { bodyOf, readWhole, refuseEncoded } from "../http/body.ts";
 import type { AppContext, AppDeps } from "../http/deps.ts";
 import type { Extension, Within } from "../http/extension.ts";
+import { readJsonBody } from "../http/jsonBody.ts";
 import { faultFields } from "../http/log.ts";
+import { Places } from "../http/places.ts";
+import { whenSent } from "../http/sent.ts";
 import { toolServer } from "./tools.ts";
 
-export const mcpExtension: Extension = { path: "/mcp", method: "POST", handler: answer };
+/** One for a service: it counts the calls of all. */
+export function mcpExtension(): Extension {
+  const { callsPerCaller: perCaller, calls: total } = MCP_LIMITS;
+  const calls = new Places({ perCaller, total, what: "calls" });
+  return {
+    path: "/mcp",
+    method: "POST",
+    handler: async (c, deps, within) => {
+      if (c.req.header("origin") !== undefined) throw new Refusal("not_for_pages");
+      const leave = calls.take(within.caller.key);
+      whenSent(c, leave);
+      return await answer(c, deps, within);
+    },
+  };
+}
 
 async function answer(c: AppContext, deps: AppDeps, within: Within): Promise<Response> {
-  if (c.req.header("origin") !== undefined) throw new Refusal("not_for_pages");
-  const parsedBody = await readMessage(c, deps, within.caller);
+  const { messageBytes } = MCP_LIMITS;
+  const parsedBody = await readJsonBody(c.req.raw, within.caller, deps.uploads, messageBytes);
+  // One job a request: a list would be many at the price of one upload.
+  if (Array.isArray(parsedBody)) throw new Refusal("bad_request", "Send one message at a time.");
   const client = new SandrunClient({ server: within.address, fetch: within.fetch });
   const keptSeconds = SERVICE_LIMITS.finishedMs / 1000;
   let fault: Error | undefined;
@@ -43,33 +60,4 @@ async function answer(c: AppContext, deps: AppDeps, within: Within): Promise<Res
   // Below 500 it was the caller's mistake, of which the log knows by the status.
   if (response.status >= 500) deps.log(faultFields(fault));
   return response;
-}
-
-/** @throws Refusal for what is no single message */
-async function readMessage(c: AppContext, deps: AppDeps, caller: Caller): Promise<unknown> {
-  const { headers } = c.req.raw;
-  refuseEncoded(headers);
-  const type = headers.get("content-type")?.split(";")[0]?.trim().toLowerCase();
-  if (type !== "application/json")
-    throw new Refusal("unsupported_media_type", "Set the header Content-Type to application/json.");
-  const endUpload = deps.uploads.beginWhole(caller, headers, MCP_LIMITS.messageBytes);
-  try {
-    const body = await readWhole(bodyOf(c.req.raw), MCP_LIMITS.messageBytes);
-    const message = parsed(body);
-    // One job a request: a list would be many at the price of one upload.
-    if (Array.isArray(message)) throw new Refusal("bad_request", "Send one message at a time.");
-    return message;
-  } finally {
-    endUpload();
-  }
-}
-
-function parsed(body: Buffer): unknown {
-  try {
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body));
-  } catch {
-    throw new Refusal("bad_request", "The body is not valid JSON.");
-  } finally {
-    body.fill(0);
-  }
 }

@@ -153,26 +153,6 @@ export const readResult = v.strictObject({
   more: described(v.boolean(), "Read on at offset + bytes."),
 });
 
-const versioned = v.strictObject({ name: v.string(), version: v.string() });
-
-export const interpretersResult = v.strictObject({
-  interpreters: v.array(
-    v.strictObject({
-      name: v.string(),
-      version: v.string(),
-      aliases: v.array(v.string()),
-      extensions: v.array(v.string()),
-    }),
-  ),
-  environments: v.array(
-    v.strictObject({
-      name: v.string(),
-      interpreters: v.array(versioned),
-      packages: v.array(versioned),
-    }),
-  ),
-});
-
 export type JobFields = v.InferOutput<typeof runCodeInput> | v.InferOutput<typeof runProjectInput>;
 export type RunResultContent = v.InferOutput<typeof runResult>;
 

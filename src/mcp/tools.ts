@@ -13,13 +13,13 @@ import { ApiError } from "../client/errors.ts";
 import { Refusal } from "../core/errors.ts";
 import { BOX_LIMITS, JOB_LIMITS, MCP_LIMITS, MIB, TRANSFER_LIMITS } from "../core/limits.ts";
 import { shown } from "../core/words.ts";
+import { environmentsSchema } from "../http/schemas.ts";
 import { FILE_URI_TEMPLATE } from "./files.ts";
 import { runToEnd, type Watcher } from "./follow.ts";
 import { jobOf } from "./jobs.ts";
 import { readOutput, readResource } from "./read.ts";
 import { runResultOf, textBlock } from "./result.ts";
 import {
-  interpretersResult,
   type JobFields,
   nothingInput,
   readOutputInput,
@@ -116,7 +116,7 @@ function addReadTools(server: McpServer, parts: ToolParts): void {
       description:
         "Lists the interpreters with versions, and the prepared environments with their packages.",
       inputSchema: standard(nothingInput),
-      outputSchema: standard(interpretersResult),
+      outputSchema: standard(environmentsSchema),
       annotations: READS,
     },
     (_, ctx) => answered(parts, () => listInterpreters(client, ctx.mcpReq.signal)),
@@ -147,7 +147,7 @@ async function runTool(
 /** Progress goes only to those who asked for it, and grows with every message. */
 function watcherOf({ mcpReq }: ServerContext): Watcher {
   const { signal } = mcpReq;
-  const progressToken = mcpReq._meta?.progressToken;
+  const progressToken = usableToken(mcpReq._meta?.progressToken);
   let progress = 0;
   return {
     signal,
@@ -161,6 +161,10 @@ function watcherOf({ mcpReq }: ServerContext): Watcher {
         });
     },
   };
+}
+
+function usableToken<T extends string | number>(token: T | undefined): T | undefined {
+  return String(token).length > MCP_LIMITS.tokenCharacters ? undefined : token;
 }
 
 async function listInterpreters(

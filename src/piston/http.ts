@@ -7,12 +7,11 @@
  */
 import { SandrunClient } from "../client/client.ts";
 import { ApiError } from "../client/errors.ts";
-import type { Caller } from "../core/caller.ts";
 import { REFUSALS, Refusal } from "../core/errors.ts";
 import { SERVICE_LIMITS, TRANSFER_LIMITS } from "../core/limits.ts";
-import { bodyOf, readWhole, refuseEncoded } from "../http/body.ts";
 import type { AppContext, AppDeps } from "../http/deps.ts";
 import type { Extension, SocketExtension, Within } from "../http/extension.ts";
+import { readJsonBody } from "../http/jsonBody.ts";
 import { faultFields } from "../http/log.ts";
 import { executedOf } from "./answer.ts";
 import { converse } from "./connect.ts";
@@ -31,6 +30,10 @@ export const pistonSockets: readonly SocketExtension[] = PLACES.map((place) => (
   path: `${place}/connect`,
   serve: converse,
 }));
+
+/** A client in wide use never says that it sends JSON. */
+const TYPES = ["application/json", "text/plain"] as const;
+const BODY_MOST = TRANSFER_LIMITS.jsonBodyBytes;
 
 type Handler = Extension["handler"];
 
@@ -57,7 +60,8 @@ async function execute(c: AppContext, deps: AppDeps, within: Within): Promise<Re
   // While boxes are not known to hold, no runtime is known either.
   deps.engine.refuseEarly(within.caller);
   const known = runtimesOf(deps.runner.interpreters);
-  const { runtime, job } = wantedOf(await readBody(c, deps, within.caller), known, deps.ceilings);
+  const body = await readJsonBody(c.req.raw, within.caller, deps.uploads, BODY_MOST, TYPES);
+  const { runtime, job } = wantedOf(body, known, deps.ceilings);
   const client = new SandrunClient({ server: within.address, fetch: within.fetch });
   const waitSeconds = SERVICE_LIMITS.runWaitSeconds.most;
   const answer = await client.run(job, { waitSeconds, signal });
@@ -66,33 +70,6 @@ async function execute(c: AppContext, deps: AppDeps, within: Within): Promise<Re
     throw new Refusal("queue_full", "The job waited for too long.");
   }
   return c.json(executedOf(answer.result, runtime));
-}
-
-/** @throws Mistake, Refusal */
-async function readBody(c: AppContext, deps: AppDeps, caller: Caller): Promise<unknown> {
-  const { headers } = c.req.raw;
-  refuseEncoded(headers);
-  const type = headers.get("content-type")?.split(";")[0]?.trim().toLowerCase();
-  // A client in wide use never says that it sends JSON.
-  if (type !== "application/json" && type !== "text/plain")
-    throw new Refusal("unsupported_media_type", "requests must be of type application/json");
-  const most = TRANSFER_LIMITS.jsonBodyBytes;
-  const endUpload = deps.uploads.beginWhole(caller, headers, most);
-  try {
-    return parsed(await readWhole(bodyOf(c.req.raw), most));
-  } finally {
-    endUpload();
-  }
-}
-
-function parsed(body: Buffer): unknown {
-  try {
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body));
-  } catch {
-    throw new Mistake("the body is not valid JSON");
-  } finally {
-    body.fill(0);
-  }
 }
 
 function errorAnswer(c: AppContext, deps: AppDeps, error: unknown): Response {

@@ -33,7 +33,7 @@ export interface Result {
 }
 
 export function makeMcpRig(options: Partial<ServiceOptions> = {}): Rig {
-  return makeRig({ extensions: [mcpExtension], ...options });
+  return makeRig({ extensions: [mcpExtension()], ...options });
 }
 
 /** A client that speaks with the given `fetch`, or with the rig. */

@@ -1,6 +1,7 @@
 /** What a hostile program, caller or page would try on the tools. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { MCP_LIMITS } from "../../src/core/limits.ts";
 import { FakeOutputs } from "../fakes/runner.ts";
 import { echo, makeRig, readAnswer, settle } from "../fakes/service.ts";
 import { openSocket, serveRig } from "../fakes/wire.ts";
@@ -216,6 +217,50 @@ describe("S14 a hostile caller of the tools", () => {
     const { status } = await rig.app.request("/mcp", { method: "POST", headers: HEADERS, body });
     assert.ok(status === 200 || status === 400, String(status));
     assert.equal((await (await connect(rig)).client.listTools()).tools.length, 4);
+  });
+
+  it("gets no progress by a token that is heavier than the news", async () => {
+    const rig = makeMcpRig();
+    const asked = (progressToken: string) =>
+      rig.app.request("/mcp", {
+        method: "POST",
+        headers: HEADERS,
+        body: message("tools/call", {
+          name: "run_code",
+          arguments: { code: "1" },
+          _meta: { progressToken },
+        }),
+      });
+    const answers = [await asked("short"), await asked("long".repeat(100))];
+    for (let nth = 0; nth < 2; nth++) (await rig.runner.next()).start();
+    const texts = Promise.all(answers.map((answer) => answer.text()));
+    while (rig.clock.timers < 2) await settle();
+    rig.clock.advance(1000);
+    for (let turn = 0; turn < 20; turn++) await settle();
+    for (const run of rig.runner.runs) run.end();
+    const [short, long] = await texts;
+    assert.match(short ?? "", /"progressToken":"short"/);
+    assert.doesNotMatch(long ?? "", /progressToken/);
+  });
+
+  it("leaves so many answers unread, and no more", async () => {
+    const wire = await serveRig({}, makeMcpRig({ maxRunning: 1, maxWaiting: 50 }));
+    const url = `http://127.0.0.1:${wire.port}/mcp`;
+    const body = callOf("run_code", { code: "1" });
+    const stop = new AbortController();
+    const call = () => fetch(url, { method: "POST", headers: HEADERS, body, signal: stop.signal });
+    const held = [];
+    for (let nth = 0; nth < MCP_LIMITS.callsPerCaller; nth++) held.push(await call());
+    assert.ok(held.every(({ status }) => status === 200));
+    const refused = await call();
+    assert.equal(refused.status, 429);
+    assert.match(await refused.text(), /You have 24 calls already/);
+    stop.abort();
+    while (wire.engine.totals().running + wire.engine.totals().waiting > 0) await settle();
+    const later = await fetch(url, { method: "POST", headers: HEADERS, body: message("ping") });
+    assert.equal(later.status, 200);
+    await later.text();
+    await wire.stop();
   });
 
   it("opens no stream that stays", async () => {
