@@ -1,6 +1,6 @@
 #!/bin/sh
 # All tests, after the same set-up as `sandrun`. Arguments go to `node --test`; a path among them
-# replaces the default selection, which leaves out what needs a virtual machine or a browser, or loads the host.
+# replaces the default selection, which leaves out what needs a virtual machine, a browser or a venv, or loads the host.
 set -eu
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd -P)
 . "$root/scripts/setup.sh"
@@ -30,4 +30,4 @@ for word; do
     *) exec "$node" --disable-warning=ExperimentalWarning --test "$@" ;;
   esac
 done
-exec "$node" --disable-warning=ExperimentalWarning --test "$@" 'test/*.test.ts' 'test/!(vm|load|web)/**/*.test.ts'
+exec "$node" --disable-warning=ExperimentalWarning --test "$@" 'test/*.test.ts' 'test/!(vm|load|web|frontends)/**/*.test.ts'

@@ -5,6 +5,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
+import subprocess
+import sys
 import tempfile
 import unittest
 from pathlib import Path
@@ -13,16 +16,19 @@ from typing import Any
 from sandrun import (
     AsyncClient,
     Client,
+    Ended,
     InvalidJob,
     NotFound,
     NotWritten,
     Outcome,
+    Printed,
     Untrusted,
     files_below,
 )
 
 from .fake import Shared, Waits
 
+EXAMPLE = 'Client("https://localhost:8443", fingerprint="AB:CD:...")'
 SERVER = os.environ["SANDRUN_SERVER"]
 
 
@@ -105,6 +111,32 @@ class Service(Shared):
             self.client.run("#" * (9 << 20))
         self.assertEqual(caught.exception.code, "too_large")
 
+    def test_follow_tells_what_is_printed_while_it_runs(self) -> None:
+        code = "import time\nprint('€', flush=True)\nwhile True: time.sleep(0.01)"
+        job_id = self.client.submit(code).job_id
+        events = self.client.follow(job_id)
+        text = ""
+        while text != "€\n":
+            event = next(events)
+            text += event.text if isinstance(event, Printed) else ""
+        # It is live: the program would go on for ever.
+        self.assertEqual(self.client.status(job_id).status, "running")
+        self.client.cancel(job_id)
+        with self.assertRaises(NotFound):
+            list(events)
+
+    def test_follow_of_an_ended_job_tells_all_of_it(self) -> None:
+        code = "import sys\nfor n in range(5000): print(n)\nsys.stderr.write('e'); exit(7)"
+        job_id = self.client.submit(code).job_id
+        self.client.wait(job_id)
+        *printed, end = self.client.follow(job_id)
+        self.assertEqual(end, Ended(Outcome("exited", exit_code=7), False, False))
+        streams = {"stdout": b"", "stderr": b""}
+        for event in printed:
+            streams[event.stream] += event.data
+        numbers = "".join(f"{n}\n" for n in range(5000)).encode()
+        self.assertEqual(streams, {"stdout": numbers, "stderr": b"e"})
+
     def test_cancel_ends_a_job(self) -> None:
         job_id = self.client.submit("import time; time.sleep(60)").job_id
         self.client.cancel(job_id)
@@ -152,6 +184,35 @@ class AsyncService(Service, unittest.TestCase):
             await running(0)
 
         self.client._run(cancelled())
+
+
+class Pages(unittest.TestCase):
+    def test_what_the_pages_show_runs(self) -> None:
+        package = Path(__file__).parent.parent
+        shown = []
+        for page in (package / "README.md", package.parent.parent / "README.md"):
+            blocks = re.findall(r"^```python\n(.*?)^```", page.read_text(), re.M | re.S)
+            shown += [block.replace(EXAMPLE, "Client()") for block in blocks]
+        self.assertEqual(len(shown), 3)
+        with tempfile.TemporaryDirectory() as place:
+            Path(place, "project").mkdir()
+            Path(place, "project/main.py").write_text("print('from a project')")
+            said = ""
+            for program in shown:
+                ran = subprocess.run(  # noqa: S603
+                    [sys.executable, "-c", program],
+                    env={**os.environ, "PYTHONPATH": str(package / "src")},
+                    cwd=place,
+                    capture_output=True,
+                    text=True,
+                    check=False,
+                )
+                self.assertEqual(ran.stderr, "")
+                said += ran.stdout
+            self.assertEqual(Path(place, "out/answer.txt").read_text(), "42")
+        self.assertRegex(
+            said, r"^42\n exited with 0 Metrics\(.*\nfrom a project\n42\n exited with 0\n$"
+        )
 
 
 if __name__ == "__main__":
