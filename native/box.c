@@ -2,14 +2,14 @@
  *
  * Theory of operation. The keeper made this process in fresh namespaces, as nobody in
  * particular. It joins boxes/slot-N, takes uid 0 of its user namespace, builds and enters the
- * box's file system, then gives up every capability but KILL, SETUID and SETGID and empties the
- * bounding set. Then it forks the *hand*: the process that will become the program. The hand
- * joins jobs/slot-N and takes the program's uid, limits and syscall filter *before* the first
- * byte of a job is read; it checks each layer, says READY, takes the job's files itself (so that
+ * box's file system, then gives up every capability but KILL, SETUID and SETGID, empties the
+ * bounding set, takes the limits and the syscall filter of all processes of a box (no namespace,
+ * socket or mount for whoever might take over PID 1 either). Then it forks the *hand*: the process
+ * that will become the program. The hand joins jobs/slot-N and takes the program's uid *before* the
+ * first byte of a job is read; it checks each layer, says READY, takes the job's files itself (so that
  * they are charged to the job and written with the program's rights) and executes the program.
- * PID 1 puts itself under nearly the program's filter (no namespace, socket or mount for whoever
- * might take it over), relays, waits, kills what is left and says EXITED; last, a collector with
- * the program's rights answers for the output files until the peer closes the stream. Then PID 1
+ * PID 1 relays, waits, kills what is left and says EXITED; last, when it is asked for the output
+ * files, a collector with the program's rights answers until the peer closes the stream. Then PID 1
  * exits and the kernel takes everything away.
  *
  * PID 1 reads no job data but stdin, and executes nothing.
@@ -32,6 +32,7 @@
 #include <unistd.h>
 
 #include "breakable.h"
+#include "seccomp.h"
 
 struct pipes {
   int program_end[3], own_end[3], status_read, status_write;
@@ -137,14 +138,17 @@ static pid_t fork_hand(const struct box_setup *setup, const struct pipes *pipes,
     hand_fault_and_exit(status, fault);
   if (keep_descriptors(fds, HAND_DESCRIPTORS, HAND_STREAM, fault) == -1)
     hand_fault_and_exit(status, fault);
-  if (limit_resources(fault) == -1 || become_program(setup->filter, fault) == -1)
+  if (become_program(fault) == -1)
     hand_fault_and_exit(HAND_STATUS, fault);
   live_as_hand(setup);
 }
 
-static void run_collector(int stream, const struct filter *filter) {
-  pid_t pid = fork();
+static void run_collector(int stream) {
   struct fault fault = {0};
+  char asked;
+  /* Most peers have seen enough and hang up. */
+  if (recv(stream, &asked, 1, MSG_PEEK) != 1) return;
+  pid_t pid = fork();
   if (pid == -1) {
     fail(&fault, "start the collector");
     send_fault(stream, &fault);
@@ -152,7 +156,7 @@ static void run_collector(int stream, const struct filter *filter) {
   }
   if (pid == 0) {
     int fds[] = {stream};
-    bool ready = keep_descriptors(fds, 1, 0, &fault) == 0 && become_program(filter, &fault) == 0;
+    bool ready = keep_descriptors(fds, 1, 0, &fault) == 0 && become_program(&fault) == 0;
     if (!ready) send_fault(0, &fault);
     _exit(ready ? collect(0) : 1);
   }
@@ -181,6 +185,7 @@ static int start(const struct box_setup *setup, struct relay *relay, struct faul
   int stand_ins[STAND_COUNT] = {-1, -1, -1};
   struct pipes pipes = {0};
   if (assemble(setup, stand_ins, fault) == -1 || make_pipes(&pipes, fault) == -1) return -1;
+  if (limit_resources(fault) == -1 || install_filter(setup->filter, fault) == -1) return -1;
   relay->program = fork_hand(setup, &pipes, stand_ins, fault);
   TRY(relay->program, "start the program's process");
   relay->signals = watch_signals(fault);
@@ -194,9 +199,7 @@ static int start(const struct box_setup *setup, struct relay *relay, struct faul
   *relay = (struct relay){.stream = 0, .status = 1, .signals = 2, .input = 3, .output = {4, 5},
                           .oom_event = watched ? 6 : -1, .oom_control = watched ? 7 : -1,
                           .program = relay->program};
-  /* Last: the hand and its program need no second filter, whose price every call would pay. */
-  if (limit_resources(fault) == -1) return -1;
-  return install_filter(setup->own_filter, fault);
+  return 0;
 }
 
 void live_as_box(const struct box_setup *setup) {
@@ -207,6 +210,6 @@ void live_as_box(const struct box_setup *setup) {
     send_fault(relay.stream, &fault);
     _exit(1);
   }
-  if (relay_job(&relay)) run_collector(relay.stream, setup->filter);
+  if (relay_job(&relay)) run_collector(relay.stream);
   _exit(0);
 }

@@ -29,8 +29,7 @@ struct box_setup {
   struct groups groups;
   const struct tree *trees;
   int tree_count;
-  const struct filter *filter;     /* the program's and the collector's */
-  const struct filter *own_filter; /* PID 1's: the same calls, and installing a filter */
+  const struct filter *filter;
   unsigned long long outer_namespaces[NAMESPACES]; /* the keeper's, to compare with */
 };
 

@@ -217,8 +217,9 @@ static int open_in_hierarchy(const struct cgroups *cgroups, int index, unsigned 
   const struct leaf_limits of_box = {cgroups->box_memory_bytes, 16, 50};
   const struct leaf_limits of_job = {cgroups->job_memory_bytes, cgroups->processes,
                                      cgroups->cpu_percent};
-  if (make_group(box, fault) == -1) return -1;
-  if (limit_leaf(cgroups, hierarchy->controllers, box, &of_box, fault) == -1) return -1;
+  if (!cgroups->has_box[slot] && (make_group(box, fault) == -1 ||
+                                  limit_leaf(cgroups, hierarchy->controllers, box, &of_box, fault) == -1))
+    return -1;
   if (remove_group(job, fault) == -1 || make_group(job, fault) == -1) return -1;
   if (limit_leaf(cgroups, hierarchy->controllers, job, &of_job, fault) == -1) return -1;
   if (give_limits(cgroups, hierarchy->controllers, job, fault) == -1) return -1;
@@ -230,7 +231,7 @@ static int open_in_hierarchy(const struct cgroups *cgroups, int index, unsigned 
   return watch_oom(job, groups, fault);
 }
 
-int open_slot_groups(const struct cgroups *cgroups, unsigned slot, struct groups *groups,
+int open_slot_groups(struct cgroups *cgroups, unsigned slot, struct groups *groups,
                      struct fault *fault) {
   groups->count = cgroups->count;
   groups->oom_event = groups->oom_control = -1;
@@ -240,6 +241,7 @@ int open_slot_groups(const struct cgroups *cgroups, unsigned slot, struct groups
       close_slot_groups(groups);
       return -1;
     }
+  cgroups->has_box[slot] = true;
   return 0;
 }
 

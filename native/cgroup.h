@@ -37,6 +37,7 @@ struct cgroups {
   uint64_t job_memory_bytes; /* until the owner says otherwise */
   uint64_t box_memory_bytes;
   unsigned processes, cpu_percent;
+  bool has_box[SLOTS_MOST]; /* boxes/slot-N was made and limited; nobody else can change it */
 };
 
 /* Where systemd runs and the own v2 group cannot be used, starts this program again in a scope of
@@ -49,7 +50,7 @@ int open_cgroups(struct cgroups *cgroups, const char *name, struct fault *fault)
 /* Puts a process into the service's own leaf. */
 int join_service_group(const struct cgroups *cgroups, pid_t pid, struct fault *fault);
 /* A fresh group for a job, and the descriptors of both leaves of the slot. */
-int open_slot_groups(const struct cgroups *cgroups, unsigned slot, struct groups *groups,
+int open_slot_groups(struct cgroups *cgroups, unsigned slot, struct groups *groups,
                      struct fault *fault);
 void close_slot_groups(const struct groups *groups);
 /* Kills what is left in the service's groups but its own leaf, and removes them all. */

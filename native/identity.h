@@ -6,7 +6,6 @@
 #include <sys/types.h>
 
 #include "fault.h"
-#include "seccomp.h"
 
 enum {
   PROGRAM_UID = 1000, /* the program and the collector, as seen inside a box */
@@ -23,8 +22,8 @@ int keep_box_capabilities(struct fault *fault);
 int limit_resources(struct fault *fault);
 /* Whether the calling process has each of them. */
 bool resources_are_limited(void);
-/* For the program and the collector, in this order: uid, no capability, seccomp. */
-int become_program(const struct filter *filter, struct fault *fault);
+/* For the program and the collector: uid, no capability. PID 1 gave them the filter. */
+int become_program(struct fault *fault);
 /* Makes fds[i] descriptor i for all i < count, close-on-exec from `first_private` on, and
  * closes every other descriptor. */
 int keep_descriptors(const int *fds, int count, int first_private, struct fault *fault);

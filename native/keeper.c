@@ -28,6 +28,7 @@
 
 #include "breakable.h"
 #include "hoard.h"
+#include "seccomp.h"
 
 struct slot {
   pid_t box; /* 0 = free */
@@ -40,7 +41,7 @@ struct keeper {
   int own_network; /* held, or its inode number would be given to a slot's and look like ours */
   struct slot slots[SLOTS_MOST];
   struct tree trees[TREES_MOST];
-  struct filter filter, own_filter; /* of programs; of PID 1 of a box */
+  struct filter filter; /* of all processes of a box */
   unsigned long long namespaces[NAMESPACES];
   struct hoard hoard;
 };
@@ -128,8 +129,7 @@ static int start_box(struct keeper *keeper, int connection, const struct box_req
   struct slot *slot = &keeper->slots[request->slot];
   struct groups_request ask = {.slot = request->slot};
   struct box_setup setup = {.stream = connection, .request = *request, .trees = keeper->trees,
-                            .tree_count = keeper->tree_count, .filter = &keeper->filter,
-                            .own_filter = &keeper->own_filter};
+                            .tree_count = keeper->tree_count, .filter = &keeper->filter};
   int *mapped = setup.mapped;
   memcpy(setup.outer_namespaces, keeper->namespaces, sizeof keeper->namespaces);
   if (enter_network(slot, fault) == -1) return -1;
@@ -254,7 +254,6 @@ static int set_up(struct keeper *keeper, int argc, char **argv, struct fault *fa
   if (compile_filter(&keeper->filter, fault) == -1) return -1;
   keeper->own_network = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
   TRY(keeper->own_network, "hold the keeper's network namespace");
-  if (compile_own_filter(&keeper->own_filter, fault) == -1) return -1;
   return read_namespaces(keeper->namespaces, fault);
 }
 

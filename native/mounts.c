@@ -57,7 +57,8 @@ static int build_skeleton(struct fault *fault) {
   /* A file system of its own: stand-ins stay open for writing when the root becomes read-only. */
   TRY(mount("tmpfs", ".box", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=755,size=256k,nr_inodes=128"),
       "mount a tmpfs for stand-ins");
-  return make_directory(".box/empty", 0755, fault);
+  if (make_directory(".box/fixed", 0755, fault) == -1) return -1;
+  return mount_overlay("/settings", ".box/fixed", fault);
 }
 
 static int mount_devices(const struct box_request *request, struct fault *fault) {
@@ -76,7 +77,7 @@ static int mask_local(struct fault *fault) {
   for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
     struct stat status;
     if (lstat(places[i], &status) == -1 && errno == ENOENT) continue;
-    if (bind_read_only(".box/empty", places[i], MOUNT_ATTR_NODEV, fault) == -1) return -1;
+    if (bind_read_only(".box/fixed/empty", places[i], MOUNT_ATTR_NODEV, fault) == -1) return -1;
   }
   return 0;
 }

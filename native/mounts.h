@@ -41,8 +41,10 @@ int enter_keeper_root(struct fault *fault);
 int build_box_root(const struct box_request *request, const struct tree *trees, int tree_count,
                    int *stand_ins, struct fault *fault);
 
-/* Mounts over everything in ./proc that is not about the box itself; `own` is the box's
- * directory of stand-ins. Opens the ones that are written later. */
+/* Makes `directory` with the stand-ins that are the same in all boxes. */
+int build_settings(const char *directory, struct fault *fault);
+/* Mounts over everything in ./proc that is not about the box itself; with what
+ * lies in ./.box and ./.box/fixed. Opens the ones that are written later. */
 int cover_proc(int *stand_ins, struct fault *fault);
 /* Whether something is mounted over each of them in /proc. */
 bool proc_is_covered(void);

@@ -20,6 +20,8 @@
 #include "breakable.h"
 #include "mounts.h"
 
+#define FIXED ".box/fixed"
+
 /* Shown as they are: about the process that looks, or the same on every host of a kind. */
 static const char *const shown[] = {"self", "thread-self", "mounts", "net", "version",
                                     "filesystems", NULL};
@@ -68,43 +70,51 @@ static const struct stand_in_file *stand_in_of(const char *name) {
   return NULL;
 }
 
-static int make_settings(struct fault *fault) {
-  static const char *const directories[] = {".box/sys", ".box/sys/kernel", ".box/sys/kernel/random",
-                                            ".box/sys/vm", ".box/sys/fs", ".box/sys/net",
-                                            ".box/sys/net/core"};
+int build_settings(const char *directory, struct fault *fault) {
+  static const char *const directories[] = {"", "/sys", "/sys/kernel", "/sys/kernel/random", "/sys/vm",
+                                            "/sys/fs", "/sys/net", "/sys/net/core", "/empty"};
   char path[96];
-  for (size_t i = 0; i < sizeof directories / sizeof directories[0]; i++)
-    if (make_directory(directories[i], 0755, fault) == -1) return -1;
+  for (size_t i = 0; i < sizeof directories / sizeof directories[0]; i++) {
+    (void)snprintf(path, sizeof path, "%s%s", directory, directories[i]);
+    if (make_directory(path, 0755, fault) == -1) return -1;
+  }
   for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
-    (void)snprintf(path, sizeof path, ".box/sys/%s", settings[i][0]);
+    (void)snprintf(path, sizeof path, "%s/sys/%s", directory, settings[i][0]);
     if (make_file(path, 0444, settings[i][1], fault) == -1) return -1;
   }
-  if (make_file(".box/sys/kernel/random/uuid", 0444, "", fault) == -1) return -1;
-  /* The real one, of this box's own /proc: it makes a new value for each reader. */
-  TRY(mount("proc/sys/kernel/random/uuid", ".box/sys/kernel/random/uuid", NULL, MS_BIND, NULL),
+  for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+    (void)snprintf(path, sizeof path, "%s/%s", directory, files[i].name);
+    if (files[i].text != NULL && make_file(path, 0444, files[i].text, fault) == -1) return -1;
+  }
+  (void)snprintf(path, sizeof path, "%s/nothing", directory);
+  if (make_file(path, 0444, "", fault) == -1) return -1;
+  (void)snprintf(path, sizeof path, "%s/sys/kernel/random/uuid", directory);
+  return make_file(path, 0444, "", fault);
+}
+
+/* The real one, of this box's own /proc: it makes a new value for each reader. */
+static int show_uuid(struct fault *fault) {
+  TRY(mount("proc/sys/kernel/random/uuid", FIXED "/sys/kernel/random/uuid", NULL, MS_BIND, NULL),
       "show /proc/sys/kernel/random/uuid");
   return 0;
 }
 
 /* Covers one entry: by its stand-in, by an empty file or by an empty directory. */
-static int cover_entry(const char *name, int *stand_ins, struct fault *fault) {
-  char place[128], own[128];
-  if (snprintf(place, sizeof place, "proc/%s", name) >= (int)sizeof place)
-    return FAIL_WITH(fault, ENAMETOOLONG, "cover an entry of /proc");
+static int cover_entry(const struct dirent *entry, int *stand_ins, struct fault *fault) {
+  const char *name = entry->d_name, *cover = entry->d_type == DT_DIR ? FIXED "/empty" : FIXED "/nothing";
+  char place[300], own[300];
+  (void)snprintf(place, sizeof place, "proc/%s", name);
+  if (entry->d_type != DT_DIR && entry->d_type != DT_REG) return FAIL_WITH(fault, ELOOP, "/%s is no file", place);
   const struct stand_in_file *file = stand_in_of(name);
-  struct stat status;
-  TRY(lstat(place, &status), "look at /%s", place);
-  const char *cover = S_ISDIR(status.st_mode) ? ".box/empty" : ".box/nothing";
-  if (S_ISLNK(status.st_mode)) return FAIL_WITH(fault, ELOOP, "/%s is an unknown link", place);
-  if (strcmp(name, "sys") == 0) cover = ".box/sys";
+  if (strcmp(name, "sys") == 0) cover = FIXED "/sys";
   if (file != NULL) {
-    (void)snprintf(own, sizeof own, ".box/%s", name);
-    if (make_file(own, 0444, file->text == NULL ? "" : file->text, fault) == -1) return -1;
-    if (file->text == NULL) {
-      stand_ins[file->number] = open(own, O_WRONLY | O_CLOEXEC);
-      TRY(stand_ins[file->number], "open the stand-in for /%s", place);
-    }
+    (void)snprintf(own, sizeof own, "%s/%s", file->text == NULL ? ".box" : FIXED, name);
     cover = own;
+  }
+  if (file != NULL && file->text == NULL) {
+    if (make_file(own, 0444, "", fault) == -1) return -1;
+    stand_ins[file->number] = open(own, O_WRONLY | O_CLOEXEC);
+    TRY(stand_ins[file->number], "open the stand-in for /%s", place);
   }
   if (!BROKEN(MASKS)) TRY(mount(cover, place, NULL, MS_BIND | MS_REC, NULL), "cover /%s", place);
   return 0;
@@ -128,12 +138,12 @@ static int limit_watching(struct fault *fault) {
 
 int cover_proc(int *stand_ins, struct fault *fault) {
   if (limit_watching(fault) == -1) return -1;
-  if (make_file(".box/nothing", 0444, "", fault) == -1 || make_settings(fault) == -1) return -1;
+  if (show_uuid(fault) == -1) return -1;
   DIR *directory = opendir("proc");
   if (directory == NULL) return fail(fault, "list /proc");
   int result = 0;
   for (struct dirent *entry; result == 0 && (entry = readdir(directory)) != NULL;) {
-    if (!stays_open(entry->d_name)) result = cover_entry(entry->d_name, stand_ins, fault);
+    if (!stays_open(entry->d_name)) result = cover_entry(entry, stand_ins, fault);
   }
   closedir(directory);
   return result;

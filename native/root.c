@@ -231,6 +231,7 @@ int build_keeper_root(const char *root, const struct tree *trees, int tree_count
     if (make_directory(directories[i], 0755, fault) == -1) return -1;
   if (bind_read_only("/usr", "usr", MOUNT_ATTR_NODEV, fault) == -1) return -1;
   if (bind_trees(trees, tree_count, fault) == -1 || build_etc("/etc", "etc", 0, fault) == -1) return -1;
+  if (build_settings("settings", fault) == -1) return -1;
   for (int slot = 0; slot < slots; slot++) {
     char directory[32];
     (void)snprintf(directory, sizeof directory, "dev/%d", slot);

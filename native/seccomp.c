@@ -251,11 +251,10 @@ static void emit_rules(struct filter *filter, unsigned tree_start) {
   }
 }
 
-static int segments_of_table(struct segment *segments, bool may_filter) {
+static int segments_of_table(struct segment *segments) {
   unsigned char actions[SYSCALL_NEWEST + 2] = {REFUSE};
   for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
     actions[table[i].number] = (unsigned char)table[i].action;
-  if (may_filter) actions[SYS_seccomp] = PASS;
   actions[SYSCALL_NEWEST + 1] = UNKNOWN;
   int count = 0;
   for (unsigned number = 0; number < sizeof actions; number++)
@@ -264,9 +263,9 @@ static int segments_of_table(struct segment *segments, bool may_filter) {
   return count;
 }
 
-static int compile(struct filter *filter, bool may_filter, struct fault *fault) {
+int compile_filter(struct filter *filter, struct fault *fault) {
   struct segment segments[SYSCALL_NEWEST + 2];
-  int count = segments_of_table(segments, may_filter);
+  int count = segments_of_table(segments);
   filter->length = 0;
   emit(filter, (struct sock_filter)LOAD(arch));
   emit(filter, (struct sock_filter)JUMP(BPF_JEQ, NATIVE_ARCH, 1, 0));
@@ -281,14 +280,6 @@ static int compile(struct filter *filter, bool may_filter, struct fault *fault) 
   emit_rules(filter, tree_start);
   if (filter->length > FILTER_MOST) return FAIL_WITH(fault, E2BIG, "compile the syscall filter");
   return 0;
-}
-
-int compile_filter(struct filter *filter, struct fault *fault) {
-  return compile(filter, false, fault);
-}
-
-int compile_own_filter(struct filter *filter, struct fault *fault) {
-  return compile(filter, true, fault);
 }
 
 int install_filter(const struct filter *filter, struct fault *fault) {

@@ -14,9 +14,7 @@ struct filter {
 
 /* Compiles the table of syscalls.h. Done once, by the keeper; boxes inherit the result. */
 int compile_filter(struct filter *filter, struct fault *fault);
-/* The same for PID 1 of a box, which may also put a filter on its collector. */
-int compile_own_filter(struct filter *filter, struct fault *fault);
-/* Puts the calling thread under the filter, for good. Needs no_new_privs. */
+/* Puts the calling thread and its children under the filter, for good. Needs no_new_privs. */
 int install_filter(const struct filter *filter, struct fault *fault);
 
 #endif

@@ -137,7 +137,7 @@ static int run_keeper(struct warden *warden, struct fault *fault) {
 }
 
 /* The keeper wants a slot's groups: the one thing it asks for, and a number the one thing it says. */
-static bool answer_keeper(const struct warden *warden) {
+static bool answer_keeper(struct warden *warden) {
   struct groups_request ask;
   struct groups_reply reply = {0};
   struct groups groups = {0};

@@ -160,9 +160,6 @@ int compile_filter(struct filter *filter, struct fault *fault) {
   (void)filter, (void)fault;
   return 0;
 }
-int compile_own_filter(struct filter *filter, struct fault *fault) {
-  return compile_filter(filter, fault);
-}
 int read_namespaces(unsigned long long *inodes, struct fault *fault) {
   (void)inodes, (void)fault;
   return 0;

@@ -74,7 +74,7 @@ const subjects = new Map<Machine, Subject>();
 before(async () => {
   await build();
   for (const machine of MACHINES) {
-    const filter = await dump(machine, "program");
+    const filter = await dump(machine);
     const file = `${directory}/${machine}`;
     writeFileSync(file, filter);
     const numberOf = await numbersOf(machine);
@@ -232,17 +232,6 @@ for (const machine of MACHINES) {
           .map((mutant) => `${at}: ${JSON.stringify(instruction)} as ${JSON.stringify(mutant)}`),
       );
       assert.deepEqual(unseen, []);
-    });
-
-    test("PID 1 of a box has the same filter and may put on filters besides", async () => {
-      const subject = subjectOf(machine);
-      const own = instructionsOf(await dump(machine, "box"));
-      const seccomp = subject.numberOf.get("seccomp");
-      const cases = casesOf(subject);
-      const answers = cases.map((one) => interpret(own, one, AUDIT_ARCH[machine]));
-      assertAnswers(cases, answers, (one) =>
-        one.number === seccomp ? "ALLOW" : subject.expectation.answer(one),
-      );
     });
 
     test("every call that the machine has is decided on in the table", async () => {

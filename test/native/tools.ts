@@ -59,9 +59,9 @@ export async function build(): Promise<void> {
 }
 
 /** The compiled filter, an array of struct sock_filter, from the very code of the product. */
-export function dump(machine: Machine, kind: "program" | "box"): Promise<Buffer> {
-  if (machine === HOST) return outputOf(`${BUILD}dump-filter`, [kind]);
-  return outputOf(`${TOOLS}qemu-${machine}-static`, [`${BUILD}dump-filter-${machine}`, kind]);
+export function dump(machine: Machine): Promise<Buffer> {
+  if (machine === HOST) return outputOf(`${BUILD}dump-filter`, []);
+  return outputOf(`${TOOLS}qemu-${machine}-static`, [`${BUILD}dump-filter-${machine}`]);
 }
 
 /** Runs a command for each line, its words behind the command's own; their output, in order. */

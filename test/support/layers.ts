@@ -84,7 +84,7 @@ function procHolds({ pid }: Seen): boolean {
   const shown = /^(\d+|self|thread-self|mounts|net|version|filesystems)$/;
   const covered = readdirSync("/proc")
     .filter((name) => !shown.test(name) && !lstatSync(`/proc/${name}`).isSymbolicLink())
-    .every((name) => mountAt(pid, `/proc/${name}`)?.type === "tmpfs");
+    .every((name) => /^(tmpfs|overlay)$/.test(mountAt(pid, `/proc/${name}`)?.type ?? ""));
   return covered && /hidepid=(2|invisible)/.test(mountAt(pid, "/proc")?.superOptions ?? "");
 }
 
