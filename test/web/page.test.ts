@@ -279,6 +279,43 @@ test("who waits sees the place in the queue and the quota", async (t) => {
   await untilState(page, /^Finished$/);
 });
 
+test("whose quota is used up is told that this is what the job waits for", async (t) => {
+  const { page, rig } = await openPage(t, browser());
+  await untilConnected(page);
+  await page.locator("#run").click();
+  const greedy = await rig.runner.next();
+  greedy.start();
+  greedy.end({ usage: { cpuMs: 15_000, memoryPeakBytes: 1, wallMs: 15_000 } });
+  await untilState(page, /^Finished$/);
+  await page.locator("#run").click();
+  await untilState(page, /^Waiting for your CPU quota$/);
+  await page
+    .locator("#facts")
+    .filter({ hasText: /used up, full again in \d+ s/ })
+    .waitFor();
+  rig.clock.advance(61_000);
+  (await rig.runner.next()).end();
+  await untilState(page, /^Finished$/);
+});
+
+test("large output files stay on the server, with the time that is left, until they are asked for", async (t) => {
+  const { page, rig } = await openPage(t, browser());
+  await untilConnected(page);
+  await page.locator("#run").click();
+  const run = await rig.runner.next();
+  run.start();
+  const outputs = new FakeOutputs({ "large.bin": Buffer.alloc(33_000_000), "small.txt": "small" });
+  run.end({ outputs });
+  await page.getByText(/they stay on the server/).waitFor();
+  await page.getByRole("button", { name: /^small\.txt/ }).click();
+  await page.locator("#outputs pre").getByText("small").waitFor();
+  assert.equal(outputs.destroyed, 0);
+  const all = page.waitForEvent("download");
+  await page.getByRole("button", { name: "Download all" }).click();
+  await (await all).path();
+  assert.equal(outputs.destroyed, 1);
+});
+
 test("a server that is not there, or not one, is told with what to do", async (t) => {
   const { page } = await openPage(t, browser());
   await untilConnected(page);

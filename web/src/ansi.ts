@@ -27,14 +27,28 @@ export type Piece =
 /** A sequence longer than this is taken for rubbish and dropped. */
 const LONGEST_SEQUENCE = 256;
 
-/** CSI; OSC, DCS and the like up to their end; two-character escapes; line ends; other controls. */
-const TOKEN =
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
-  /\x1b\[([0-?]*)[ -/]*([@-~])|\x1b[\]PX^_][^\x00-\x1f]{0,256}(?:\x07|\x1b\\)|\x1b[ -/]?[0-OQ-WYZ\\`-~]|(\r?\n)|(\r)|[\x00-\x08\x0b-\x1f\x7f]/g;
+const ESC = "\u001b";
+const CONTROL = "\\u0000-\\u001f";
+/** Until the end of CSI: parameters, then intermediate bytes. */
+const CSI = `${ESC}\\[([0-?]*)[ -/]*`;
+/** OSC, DCS and the like, without their end. */
+const STRING = `${ESC}[\\]PX^_][^${CONTROL}]`;
+
+/** CSI; strings up to their end; two-character escapes; line ends; other controls but the tab. */
+const TOKEN = new RegExp(
+  [
+    `${CSI}([@-~])`,
+    `${STRING}{0,${LONGEST_SEQUENCE}}(?:\\u0007|${ESC}\\\\)`,
+    `${ESC}[ -/]?[0-OQ-WYZ\\\\\`-~]`,
+    "(\\r?\\n)",
+    "(\\r)",
+    "[\\u0000-\\u0008\\u000b-\\u001f\\u007f]",
+  ].join("|"),
+  "g",
+);
 
 /** Could the text's end be the beginning of a sequence? */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: as above
-const UNFINISHED = /(?:\x1b(?:\[[0-?]*[ -/]*|[\]PX^_][^\x00-\x1f]*\x1b?|[ -/]?)?|\r)$/;
+const UNFINISHED = new RegExp(`(?:${CSI}|${STRING}*${ESC}?|${ESC}[ -/]?|\\r)$`);
 
 export class AnsiReader {
   #style: Style = {};

@@ -4,7 +4,7 @@
  */
 import { indentWithTab } from "@codemirror/commands";
 import { HighlightStyle, indentUnit, syntaxHighlighting } from "@codemirror/language";
-import { Compartment, EditorState, Prec } from "@codemirror/state";
+import { Compartment, EditorState } from "@codemirror/state";
 import { EditorView, keymap, placeholder } from "@codemirror/view";
 import { tags } from "@lezer/highlight";
 import { basicSetup } from "codemirror";
@@ -81,24 +81,14 @@ export interface Editor {
   focus(): void;
 }
 
-export function openEditor(host: HTMLElement, onRun: () => void, onEdit: () => void): Editor {
+export function openEditor(host: HTMLElement, onEdit: () => void): Editor {
   const language = new Compartment();
   const root = host.attachShadow({ mode: "open", delegatesFocus: true });
-  const run = () => {
-    onRun();
-    return true;
-  };
   const view = new EditorView({
     root,
     parent: root,
     state: EditorState.create({
       extensions: [
-        Prec.highest(
-          keymap.of([
-            { key: "Mod-Enter", run },
-            { key: "Ctrl-Enter", run },
-          ]),
-        ),
         basicSetup,
         keymap.of([indentWithTab]),
         // Also when that Escape closed a list of completions: nobody is caught in the editor.

@@ -20,11 +20,7 @@ function start(): void {
   const fault = (thrown: unknown) => notice.tellFault(thrown, settings.server);
 
   const tray = openTray(fault, () => form.showStart());
-  const editor = openEditor(
-    byId("editor", HTMLElement),
-    () => result.run(),
-    () => notice.clear(),
-  );
+  const editor = openEditor(byId("editor", HTMLElement), () => notice.clear());
   const form = new Form(editor, tray);
   const result = new Result({ client: () => client, form, notice, server: () => settings.server });
 
@@ -44,6 +40,7 @@ function start(): void {
   );
   button("server").addEventListener("click", () => dialog.open());
   button("skip").addEventListener("click", () => editor.focus());
+  armRunKeys(() => result.run());
   armDialogs();
   shareDialog(
     () => form.draft,
@@ -93,6 +90,20 @@ function start(): void {
   };
   window.addEventListener("hashchange", () => openLink().catch(fault));
   openLink().then(connect, fault);
+}
+
+/** From everywhere in the page; before the editor, which has a use of its own for it. */
+function armRunKeys(onRun: () => void): void {
+  const isApple = /Mac|iPhone|iPad/.test(navigator.userAgent);
+  if (isApple) byId("run-keys", HTMLElement).textContent = "⌘ ⏎";
+  const take = (event: KeyboardEvent) => {
+    if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
+    if (document.querySelector("dialog[open]") !== null) return;
+    event.preventDefault();
+    event.stopPropagation();
+    onRun();
+  };
+  window.addEventListener("keydown", take, { capture: true });
 }
 
 function showServer(state: "asking" | "there" | "gone", server: string): void {

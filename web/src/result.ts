@@ -11,6 +11,7 @@ import { Screen, type StreamName } from "./screen.ts";
 import { type Outputs, Session, type SessionView } from "./session.ts";
 import { Typing } from "./typing.ts";
 import {
+  isQuotaUsedUp,
   metricsWords,
   outcomeWords,
   quotaWords,
@@ -74,6 +75,10 @@ export class Result {
     const session = new Session(client, this.#view(client, isFilesJob(job) ? job.manifest : job));
     this.#session = session;
     this.#busy(true);
+    // On a phone the result lies below the program.
+    if (matchMedia("(max-width: 860px)").matches) {
+      byId("result", HTMLElement).scrollIntoView({ block: "start" });
+    }
     this.#say("Sending", "plain");
     session.run(job).then(
       () => this.#end(session),
@@ -85,6 +90,7 @@ export class Result {
     return {
       waiting: (position: number) => this.#say(waitingWords(position), "plain"),
       quota: (stats: Stats) => {
+        if (isQuotaUsedUp(stats)) this.#say("Waiting for your CPU quota", "plain");
         this.#facts.textContent = quotaWords(stats);
       },
       running: () => {
@@ -162,10 +168,13 @@ export class Result {
     const hadFocus = document.activeElement === (isBusy ? run : stop);
     run.hidden = isBusy;
     stop.hidden = !isBusy;
+    this.#state.classList.toggle("busy", isBusy);
     if (hadFocus) (isBusy ? stop : run).focus();
   }
 
   #say(text: string, tone: Tone): void {
+    // Said again, it would be read out again.
+    if (this.#state.textContent === text) return;
     this.#state.textContent = text;
     this.#state.dataset["tone"] = tone;
   }

@@ -8,6 +8,7 @@ import type { SandrunClient } from "../../src/client/client.ts";
 import { ApiError } from "../../src/client/errors.ts";
 import type { Ended, LiveEvent } from "../../src/client/frames.ts";
 import type { NewJob } from "../../src/client/jobs.ts";
+import { SERVICE_LIMITS } from "../../src/core/limits.ts";
 import { follow } from "./follow.ts";
 import { fetchAll, fitsHere, type Held } from "./held.ts";
 
@@ -131,7 +132,7 @@ export class Session {
       : undefined;
     // The archive was sent whole, so the job is gone on the server.
     this.#gone ||= held !== undefined;
-    const expiresAtMs = new Date(status?.expires_at ?? Date.now()).getTime();
+    const expiresAtMs = expiryOf(status, Date.now());
     this.#view.outputs({ list: list.details, held, jobId, expiresAtMs });
   }
 
@@ -144,4 +145,13 @@ export class Session {
       throw error;
     }
   }
+}
+
+/** By the server's word; where its clock is far from ours, by how long a job is usually kept. */
+function expiryOf(status: JobStatus | undefined, nowMs: number): number {
+  const toldMs = new Date(status?.expires_at ?? Number.NaN).getTime();
+  const leftMs = toldMs - nowMs;
+  return leftMs > 0 && leftMs <= 2 * SERVICE_LIMITS.finishedMs
+    ? toldMs
+    : nowMs + SERVICE_LIMITS.finishedMs;
 }

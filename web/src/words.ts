@@ -59,9 +59,10 @@ export function outcomeWords(outcome: WireOutcome, manifest: ManifestFields): Sa
 /** `0.05 s`, `12.3 s`, `3 min 20 s`. */
 export function seconds(amount: number): string {
   if (amount < 10) return `${Number(amount.toFixed(amount < 1 ? 2 : 1))} s`;
-  if (amount < 100) return `${Math.round(amount)} s`;
-  const rest = Math.round(amount % 60);
-  return `${Math.floor(amount / 60)} min${rest === 0 ? "" : ` ${rest} s`}`;
+  const whole = Math.round(amount);
+  if (whole < 100) return `${whole} s`;
+  const rest = whole % 60;
+  return `${Math.floor(whole / 60)} min${rest === 0 ? "" : ` ${rest} s`}`;
 }
 
 export function metricsWords(metrics: JobStatus["metrics"]): string {
@@ -83,9 +84,13 @@ export function metricsWords(metrics: JobStatus["metrics"]): string {
 }
 
 /** @param position 1 = next */
-export function waitingWords(position: number | undefined): string {
-  if (position === undefined) return "Waiting for a box";
+export function waitingWords(position: number): string {
   return position <= 1 ? "Waiting: next in the queue" : `Waiting: number ${position} in the queue`;
+}
+
+/** Its own quota holds the caller's jobs back, and not the queue. */
+export function isQuotaUsedUp({ your_quota }: Stats): boolean {
+  return your_quota.cpu_seconds_available === 0;
 }
 
 export function quotaWords({ your_quota, system }: Stats): string {
