@@ -81,7 +81,7 @@ GROUP(flushing, "the files of a box are memory: there is nothing to flush, and t
                 "write back every file system of the host")
 PRETEND(sync)
 
-GROUP(watch, "waiting for events; a watch reaches only inodes of the box's own mounts")
+GROUP(watch, "waiting for events; a watch reaches only inodes of the box's own mounts, but for devices where the service is an ordinary user")
 ALLOW(epoll_create1) ALLOW(epoll_ctl) ALLOW(epoll_pwait) ALLOW(epoll_pwait2) ALLOW(ppoll)
 ALLOW(pselect6) ALLOW(eventfd2) ALLOW(signalfd4) ALLOW(timerfd_create) ALLOW(timerfd_settime)
 ALLOW(timerfd_gettime) ALLOW(inotify_init1) ALLOW(inotify_add_watch) ALLOW(inotify_rm_watch)

@@ -164,10 +164,20 @@ function lookAtMapHelpers(host: Host): Verdict | undefined {
   return error(`not found: ${missing.join(", ")}`, install(host, "newuidmap"));
 }
 
+/** What SECURITY.md does not promise to boxes of an ordinary user. */
+function lookAtDevices(host: Host): Verdict | undefined {
+  if (host.uid === 0) return undefined;
+  return hint(
+    "boxes have the machine's /dev/null and the like, since only root can make others: jobs can see each other open and lock them",
+    { advice: "To run jobs of people who do not trust each other, run the service as root." },
+  );
+}
+
 export const USER_CHECKS: readonly Check[] = [
   { id: "users.debian", title: "Debian's switch", look: lookAtDebianSwitch },
   { id: "users.apparmor", title: "AppArmor's rule", look: lookAtAppArmorRule },
   { id: "users.ids", title: "ids for boxes", look: lookAtRange },
   { id: "users.map", title: "own ids", look: lookAtOwnMap },
   { id: "users.helpers", title: "map helpers", look: lookAtMapHelpers },
+  { id: "users.devices", title: "devices", look: lookAtDevices },
 ];

@@ -82,7 +82,10 @@ export class Box {
   static async build(keeper: string, request: BoxRequest, hold?: Uint8Array): Promise<Box> {
     const socket = createConnection({ path: keeper, allowHalfOpen: true });
     const box = new Box(socket);
-    const timer = setTimeout(() => socket.destroy(new Error("no answer")), BUILD_MS);
+    const timer = setTimeout(() => {
+      box.#endWith(new SandboxFault("wait for the box"));
+      socket.destroy();
+    }, BUILD_MS);
     try {
       await box.#open(request, hold);
       return box;

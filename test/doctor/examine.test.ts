@@ -42,6 +42,7 @@ test("a Debian 12 server with all that is asked for is fine, but for what cannot
   assert.deepEqual(ids(report, "warning"), []);
   assert.deepEqual(ids(report, "hint"), ["hardening.updates", "network.certificate"]);
   assert.equal(report.status, "hint");
+  assert.ok(!report.findings.some(({ id }) => id === "users.devices"), "root makes devices");
   assert.equal(report.findings.at(-1)?.id, "box.built");
 });
 
@@ -54,6 +55,7 @@ test("an ordinary user of Ubuntu 24.04 gets a profile for sandrun alone, and new
   assert.deepEqual(found(report, "users.helpers").commands, ["sudo apt-get install uidmap"]);
   assert.match(found(report, "machine.core").says, /apport; never for jobs/);
   assert.equal(found(report, "machine.core").level, "fine");
+  assert.equal(found(report, "users.devices").level, "hint");
   assert.match(found(report, "machine.swap").says, /swap\.img/);
   assert.match(found(report, "kernel.age").says, /built on 2024-04-20, 772 days ago/);
   assert.match(found(report, "hardening.init_on_free").commands?.[0] ?? "", /^sudo sed -i /);

@@ -1,5 +1,6 @@
 /** Runs cases and says of each whether it showed what it must. */
 import type { Arena, Case, Verdict } from "./case.ts";
+import { OPEN } from "./open.ts";
 
 export interface Judged {
   readonly hostile: Case;
@@ -22,7 +23,7 @@ export function excuseOf(hostile: Case, arena: Arena): string | undefined {
 }
 
 function isRight(hostile: Case, verdict: Verdict, arena: Arena): boolean {
-  if (arena.isBox) return verdict.kind === "contained";
+  if (arena.isBox) return verdict.kind === (OPEN.has(hostile.id) ? "ESCAPED" : "contained");
   const isLacking = hostile.mayLack === true && LACKS.test(verdict.why);
   return verdict.kind === "ESCAPED" || (verdict.kind === "contained" && isLacking);
 }
@@ -36,7 +37,9 @@ export async function judge(hostile: Case, arena: Arena): Promise<Judged> {
       why: fault instanceof Error ? fault.message : String(fault),
     }),
   );
-  return { hostile, verdict, isRight: isRight(hostile, verdict, arena), note: verdict.why };
+  const why = arena.isBox ? OPEN.get(hostile.id) : undefined;
+  const note = why === undefined ? verdict.why : `known: ${why}`;
+  return { hostile, verdict, isRight: isRight(hostile, verdict, arena), note };
 }
 
 /** Judges all, so many at a time, in order of the list; `onJudged` is told as they end. */

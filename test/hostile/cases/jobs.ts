@@ -2,6 +2,7 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Outcome } from "../../../src/core/job.ts";
+import { patient } from "../../support/patience.ts";
 import { type Case, contained, escaped, verdictOf } from "../case.ts";
 import { nonce, withBait } from "../host.ts";
 import { python } from "../programs.ts";
@@ -44,7 +45,7 @@ while True:
     await arena.run(python(`${deed}\ncontained("done")`, { args }));
     await Promise.race([
       one.ended,
-      sleep(arena.isBox ? SEEN_MS.box : SEEN_MS.bare, undefined, { ref: false }),
+      sleep(patient(arena.isBox ? SEEN_MS.box : SEEN_MS.bare), undefined, { ref: false }),
     ]);
     const last = await one.stop();
     const [, seen] = /^ESCAPED: (.+)$/m.exec(last.stdout.toString()) ?? [];
@@ -69,12 +70,13 @@ subprocess.run(["/usr/bin/env", "true"], stdout=subprocess.DEVNULL)
 for place in ("/tmp", "/dev/shm"): open(f"{place}/made-{os.getpid()}", "x").close(); os.unlink(f"{place}/made-{os.getpid()}")
 open("/dev/null", "w").write("x")`;
 
-const WATCHED = `("/usr/bin", "/usr/bin/env", "/usr/lib", "/usr/lib/os-release", "/etc", "/etc/ld.so.cache", "/tmp", "/dev/shm", "/dev", "/dev/null", "/dev/zero", "/dev/urandom", "/dev/pts", "/", "/proc", "/proc/self")`;
+const DEVICES = `"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"`;
+const WATCHED = `"/usr/bin", "/usr/bin/env", "/usr/lib", "/usr/lib/os-release", "/etc", "/etc/ld.so.cache", "/tmp", "/dev/shm", "/dev", "/dev/pts", "/", "/proc", "/proc/self"`;
 
-const INOTIFY = `
+const inotify = (paths: string) => `
 watch = libc.inotify_init1(0o4000)
 names = {}
-for path in ${WATCHED}:
+for path in (${paths}):
     got = libc.inotify_add_watch(watch, path.encode(), 0xfff)
     if got >= 0: names[got] = path
 # What it does itself until it is asked is not counted.
@@ -106,28 +108,31 @@ def look():
     os.system("true")
     return "fanotify watches" if len(os.read(watch, 4096)) else None`;
 
-const LOCK = `
+const LOCKED = `"/usr/bin/python3", "/usr/bin/env", "/etc/ld.so.cache", "/usr/lib/os-release", "/usr", "/etc", "/dev", "/", "/proc/version"`;
+
+const lock = (paths: string) => `
 import fcntl
 held = []
-for path in ("/usr/bin/python3", "/usr/bin/env", "/etc/ld.so.cache", "/usr/lib/os-release", "/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/usr", "/etc", "/dev", "/", "/proc/version", "/proc/self/mountinfo"):
+for path in (${paths}):
     try:
         file = os.open(path, os.O_RDONLY)
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         held.append(file)
+        # A program of the host that is open for writing cannot be started meanwhile.
+        if BARE and not path.startswith("/dev/"): continue
         file = os.open(path, os.O_RDWR)
         fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         held.append(file)
     except OSError: pass`;
 
-const TRY_LOCKS = `
+const tryLocks = (paths: string) => `
 import fcntl
 def blocked(path, how, mode):
     file = os.open(path, mode)
     try: how(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError: return True
-judge([(path, lambda path=path: blocked(path, fcntl.flock, os.O_RDONLY)) for path in
-    ("/usr/bin/python3", "/usr/bin/env", "/etc/ld.so.cache", "/usr/lib/os-release", "/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/usr", "/etc", "/dev", "/", "/proc/version")]
-    + [(f"region of {path}", lambda path=path: blocked(path, fcntl.lockf, os.O_RDWR)) for path in ("/dev/null", "/dev/zero", "/dev/full")])`;
+judge([(path, lambda path=path: blocked(path, fcntl.flock, os.O_RDONLY)) for path in (${paths})]
+    + [(f"region of {path}", lambda path=path: blocked(path, fcntl.lockf, os.O_RDWR)) for path in (${paths}) if not BARE or path.startswith("/dev/")])`;
 
 const LEASED = `
 import fcntl, signal
@@ -263,8 +268,14 @@ judge([(f"{number:05x}", lambda number=number: end.sendto(b"x", b"\\0%05x" % num
   {
     id: "jobs/inotify",
     promise: "S10",
-    tries: "watches by inotify what another job opens, runs and makes, in sixteen places",
-    attack: watched(INOTIFY, USE_EVERYTHING),
+    tries: "watches by inotify what another job opens, runs and makes, in thirteen places",
+    attack: watched(inotify(WATCHED), USE_EVERYTHING),
+  },
+  {
+    id: "jobs/watched-devices",
+    promise: "S10",
+    tries: "watches by inotify when another job opens a device that both have",
+    attack: watched(inotify(DEVICES), USE_EVERYTHING),
   },
   {
     id: "jobs/dnotify",
@@ -282,8 +293,14 @@ judge([(f"{number:05x}", lambda number=number: end.sendto(b"x", b"\\0%05x" % num
   {
     id: "jobs/locks",
     promise: "S10",
-    tries: "blocks another job by locks on programs, devices and directories that both have",
-    attack: pair(LOCK, TRY_LOCKS),
+    tries: "blocks another job by locks on programs and directories that both have",
+    attack: pair(lock(LOCKED), tryLocks(LOCKED)),
+  },
+  {
+    id: "jobs/locked-devices",
+    promise: "S10",
+    tries: "blocks another job by locks on devices that both have",
+    attack: pair(lock(DEVICES), tryLocks(DEVICES)),
   },
   {
     id: "jobs/leases",
