@@ -7,7 +7,6 @@ import { type RunningService, realService } from "./services.ts";
 
 /** More than the cases that run at once, since each may need two boxes. */
 const SLOTS = 8;
-const SECONDS = 60;
 
 function endedOf({ outcome, stdout, stderr, files, finished }: Ran): Ended {
   const { cpuMs, wallMs, memoryPeakBytes: peakBytes } = finished.usage;
@@ -29,9 +28,9 @@ export async function openBoxes(options: { readonly program?: string } = {}): Pr
   let service: Promise<RunningService> | undefined;
   return {
     isBox: true,
-    run: async (job) => endedOf(await run(runner, { timeoutSeconds: SECONDS, ...job })),
+    run: async (job) => endedOf(await run(runner, job)),
     begin: async (job, mark) => {
-      const started = await begin(runner, { timeoutSeconds: SECONDS, ...job }, mark);
+      const started = await begin(runner, job, mark);
       const emptied = async (ended: typeof started.ended) => {
         const last = await ended;
         await last.finished.outputs.destroy();

@@ -4,6 +4,7 @@ import { type IncomingHttpHeaders, request as plainRequest } from "node:http";
 import { request as tlsRequest } from "node:https";
 import { connect as plainConnect, type Socket } from "node:net";
 import { connect as tlsConnect } from "node:tls";
+import { patient } from "../support/patience.ts";
 
 export interface Answer {
   readonly status: number;
@@ -37,7 +38,7 @@ export function serviceAt(port: number, certificate?: string): ServiceAt {
   const host = { host: "127.0.0.1", port, servername: "localhost" };
   const ask: ServiceAt["ask"] = (method, path, { headers = {}, body } = {}) =>
     new Promise((resolve, reject) => {
-      const options = { ...host, method, path, headers, agent: false, timeout: ANSWER_MS };
+      const options = { ...host, method, path, headers, agent: false, timeout: patient(ANSWER_MS) };
       const started = ca === undefined ? plainRequest(options) : tlsRequest({ ...options, ca });
       started.once("timeout", () => started.destroy(new Error("no answer")));
       started.once("error", reject);
@@ -64,7 +65,7 @@ export function serviceAt(port: number, certificate?: string): ServiceAt {
     connect,
     json: async (...words) =>
       JSON.parse((await ask(...words)).body.toString()) as Record<string, unknown>,
-    raw: async (bytes, silentMs = SILENT_MS) => readAll(await connect(), bytes, silentMs),
+    raw: async (bytes, silentMs = SILENT_MS) => readAll(await connect(), bytes, patient(silentMs)),
   };
 }
 

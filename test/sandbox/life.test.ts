@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { hold, type Job, run, say, useRunner } from "../support/boxes.ts";
 import { jobProcessesOf, ownWarden, processesOf, pythonOnHost } from "../support/host.ts";
+import { patient } from "../support/patience.ts";
 
 const runner = useRunner(1);
 
@@ -42,12 +43,13 @@ test("a real-time signal has a name too", async () => {
 });
 
 test("S16: a time-out is told as that, and the output so far is kept", async () => {
-  const code = "import time\nprint('so far')\ntime.sleep(600)\nprint('never')";
-  const ran = await run(runner(), { code, timeoutSeconds: 1 });
+  // A shell: it has said so long before the time is over.
+  const code = "echo so far; sleep 600; echo never";
+  const ran = await run(runner(), { interpreter: "sh", code, timeoutSeconds: 1 });
   assert.deepEqual(ran.outcome, { kind: "timed_out" });
   assert.equal(ran.stdout.toString(), "so far\n");
   const { wallMs } = ran.finished.usage;
-  assert.ok(wallMs >= 1000 && wallMs < 10_000, `${wallMs} ms`);
+  assert.ok(wallMs >= 1000 && wallMs < patient(10_000), `${wallMs} ms`);
   assert.equal(alive().length, 1);
 });
 
@@ -101,7 +103,7 @@ test("S11: when the main process is gone the job ends at once, and its daemons a
   const ran = await run(runner(), { code, timeoutSeconds: 600 });
   assert.deepEqual(ran.outcome, { kind: "exited", exitCode: 0 });
   assert.equal(ran.stdout.toString(), "daemon\nmain is gone\n");
-  assert.ok(ran.finished.usage.wallMs < 60_000);
+  assert.ok(ran.finished.usage.wallMs < patient(60_000));
   assert.equal(alive().length, 1, "only the keeper is left");
 });
 

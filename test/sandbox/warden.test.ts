@@ -48,6 +48,15 @@ function keeperOf(warden: WardenOnHost): number {
   return keeper;
 }
 
+/** It may have ended by itself meanwhile. */
+function kill(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+  }
+}
+
 test("S11: a closed runner leaves nothing: no process, no mount, no group, no directory", async () => {
   const before = mounts();
   const { runner, warden } = await open(3);
@@ -145,10 +154,13 @@ test("a keeper that dies right after its start ends its warden; jobs end as sand
   const { runner, warden } = await open(2);
   const running = await begin(runner, { code: STAY }, "ready");
   const waiting = Promise.all([run(runner, { code: STAY }), run(runner, { code: STAY })]);
-  process.kill(keeperOf(warden), "SIGKILL");
+  // Where all of this took long, the first one had settled; what is started in its place has not.
+  await until("the warden ends", () => {
+    for (const keeper of childrenOf(warden.pid)) kill(keeper);
+    return remainsOf(warden).length === 0;
+  });
   assert.equal((await running.ended).outcome.kind, "sandbox_error");
   for (const { outcome } of await waiting) assert.equal(outcome.kind, "sandbox_error");
-  await until("the warden ends", () => remainsOf(warden).length === 0);
   assert.equal((await run(runner, { code: "print(1)" })).outcome.kind, "sandbox_error");
   await runner.close();
 });

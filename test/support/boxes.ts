@@ -7,6 +7,7 @@ import { after, before } from "node:test";
 import type { InputFile, Outcome, StreamName } from "../../src/core/job.ts";
 import type { Finished, JobSpec, Runner, RunningJob } from "../../src/core/runner.ts";
 import { openLocalRunner } from "../../src/main.ts";
+import { patient } from "./patience.ts";
 
 /** Any time without a fraction of a second: a file that keeps it was not touched. */
 export const INPUT_TIME = 1_700_000_000;
@@ -78,7 +79,7 @@ export function specOf(job: Job): JobSpec {
       // The runner overwrites it as it goes.
       stdin: Uint8Array.from(bytesOf(job.stdin)),
       outputs: job.outputs,
-      timeoutSeconds: job.timeoutSeconds ?? 60,
+      timeoutSeconds: job.timeoutSeconds ?? patient(60),
       memoryMb: job.memoryMb ?? 512,
       cpuSeconds: job.cpuSeconds,
       environment: job.environment,

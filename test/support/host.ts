@@ -1,6 +1,7 @@
 /** What stands on this host, seen from outside of the boxes. */
 import { spawn } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { patient } from "./patience.ts";
 
 /** Fixed in native/warden.h: the ids that sandrun takes on a host, and how many at once. */
 const RESERVED_IDS = 0x70000000;
@@ -132,15 +133,21 @@ export function boxProcessesOf(warden: WardenOnHost): number[] {
 export function groupsOf(warden: WardenOnHost): string[] {
   const name = `sandrun-${process.getuid?.() ?? 0}-${warden.range}`;
   const own = readFileSync("/proc/self/cgroup", "utf8").trim().split("\n");
+  const above = own.flatMap((line) => prefixesOf(line.replace(/^[^:]*:[^:]*:/, "")));
   return mounts()
     .filter((line) => / - cgroup2? /.test(line))
     .flatMap((line) => {
       const place = line.split(" ")[4] ?? "";
-      const paths = own.map((text) => text.replace(/^[^:]*:[^:]*:/, ""));
-      return [...new Set(["/", ...paths])].map((path) => `${place}${path}/${name}`);
+      return [...new Set(above)].map((path) => `${place}${path}/${name}`);
     })
     .map((path) => path.replaceAll(/\/+/g, "/"))
     .filter((path) => existsSync(path));
+}
+
+/** A group's path and those of all above it. */
+function prefixesOf(path: string): string[] {
+  const names = path.split("/").filter((name) => name !== "");
+  return ["/", ...names.map((_, index) => `/${names.slice(0, index + 1).join("/")}`)];
 }
 
 export function mounts(): string[] {
@@ -149,7 +156,7 @@ export function mounts(): string[] {
 
 /** Waits for something that no event of ours tells; fails when it does not come in 20 seconds. */
 export async function until(what: string, holds: () => boolean): Promise<void> {
-  const giveUpAt = Date.now() + 20_000;
+  const giveUpAt = Date.now() + patient(20_000);
   while (!holds()) {
     if (Date.now() > giveUpAt) throw new Error(`waited in vain: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 5));

@@ -3,12 +3,15 @@
  * namespaces it is in. The machine's pattern names one that keeps all it gets in /run/cores.
  */
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync, watch } from "node:fs";
+import { readdirSync, readFileSync, unlinkSync, watch } from "node:fs";
 import { test } from "node:test";
+import { openLocalRunner } from "../../src/main.ts";
+import { useBroken } from "../broken/broken.ts";
 import { run, useRunner } from "../support/boxes.ts";
 import { onHost } from "../support/host.ts";
 
 const CORES = "/run/cores";
+const broken = useBroken();
 const runner = useRunner(1);
 
 function cores(): string[] {
@@ -59,4 +62,25 @@ test("S19: a job cannot raise its core limit to be dumped", async () => {
   await onHost("/bin/sh", ["-c", "ulimit -c unlimited; kill -SEGV $$"]);
   await oneMore(count);
   assert.equal(cores().length, count + 1);
+});
+
+test("S19: with the core limit silently gone, the memory of a crashing job is there", async () => {
+  const program = broken.program("silent", "core");
+  const loose = await openLocalRunner({ slots: 1, environments: {}, program });
+  try {
+    const before = cores();
+    const code = "import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)";
+    const { outcome } = await run(loose, { code });
+    assert.deepEqual(outcome, { kind: "signalled", signal: "SIGSEGV" });
+    await oneMore(before.length);
+    const [name = "", ...others] = cores().filter((one) => !before.includes(one));
+    assert.equal(others.length, 0);
+    // An id of a box, neither root nor whoever runs this.
+    const id = Number(name.split(".")[0]);
+    assert.ok(id >= 100_000, name);
+    assert.match(name, /!usr!bin!python3/);
+    unlinkSync(`${CORES}/${name}`);
+  } finally {
+    await loose.close();
+  }
 });

@@ -58,13 +58,13 @@ make_user() {
 }
 
 # A piped handler of core files, as systemd and distributions set it; it keeps what reaches it
-# under the name of the process and of its program.
+# under the uid, the number and the program of the process.
 set_core_handler() {
   mkdir -m 777 /run/cores
   printf '%s\n' '#!/bin/sh' 'cat >"/run/cores/$1.part"' 'mv "/run/cores/$1.part" "/run/cores/$1"' \
     >/run/handle-core
   chmod 755 /run/handle-core
-  echo '|/run/handle-core %P%E' >/proc/sys/kernel/core_pattern
+  echo '|/run/handle-core %u.%P%E' >/proc/sys/kernel/core_pattern
 }
 
 # A group as a login makes it: not the top one, and this shell is in it.
@@ -72,6 +72,13 @@ enter_login() {
   echo '+memory +pids +cpu' >"$groups/cgroup.subtree_control"
   mkdir -p "$groups/$1"
   echo $$ >"$groups/$1/cgroup.procs"
+}
+
+# A group that belongs to the ordinary user, and this shell in one below it.
+enter_delegated() {
+  delegate "$1"
+  delegate "$1/session"
+  echo $$ >"$1/session/cgroup.procs"
 }
 
 delegate() {
@@ -82,14 +89,15 @@ delegate() {
 # Words before a command that make it the ordinary user's.
 as_user=(setpriv --reuid "$uid" --regid "$uid" --clear-groups env HOME=/home/user)
 
-tests() {
-  "$node" --disable-warning=ExperimentalWarning --test --test-reporter=spec "$@"
-}
+# Words before a script: what Node compiles is kept, and tests are patient with emulated processors.
+script=(env NODE_COMPILE_CACHE=/run/compiled SANDRUN_TEST_SLOWNESS=10
+  "$node" --disable-warning=ExperimentalWarning)
 
 prepare() {
   mount_all
   make_user
   set_core_handler
+  mkdir -m 1777 /run/compiled
   "$vm_root/.runtime/vm/tree/bin/busybox" ip link set lo up
 }
 

@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { connect as tlsConnect } from "node:tls";
 import { BOUNDARY, FORM_TYPE, form } from "../../archive/craft.ts";
+import { patient } from "../../support/patience.ts";
 import { type Case, checked, contained, escaped } from "../case.ts";
 import { answersIn, type Sent, type ServiceAt, statusIn } from "../client.ts";
 import { withRaw } from "../host.ts";
@@ -151,7 +152,7 @@ async function isServed(service: ServiceAt, withinMs = 5000): Promise<boolean> {
     ({ status }) => status === 200,
     () => false,
   );
-  return Promise.race([answer, sleep(withinMs, false, { ref: false })]);
+  return Promise.race([answer, sleep(patient(withinMs), false, { ref: false })]);
 }
 
 /** Holds that many connections, each having sent that much and no more. */
