@@ -10,53 +10,30 @@
  */
 import type { Caller } from "./core/caller.ts";
 import { Refusal } from "./core/errors.ts";
-import type { Outcome, StopCause } from "./core/job.ts";
-import { SHARING } from "./core/limits.ts";
-import type { Finished, JobSpec, Runner } from "./core/runner.ts";
+import type { StopCause } from "./core/job.ts";
+import type { Finished, JobSpec } from "./core/runner.ts";
 import { endedUnrun, faultOutcome } from "./core/unrun.ts";
-import type { FairQueue, QueueCounts, Quota } from "./queue/fair.ts";
-import { Watch } from "./queue/watch.ts";
-import { Alarm, type Clock } from "./store/clock.ts";
-import { dropFiles, dropInput, inputBytes, type OwnedSpec, ownSpec } from "./store/input.ts";
-import { LiveInput } from "./store/liveInput.ts";
-import { type Job, type JobRecord, newRecord } from "./store/record.ts";
-import type { Lease, Shelf } from "./store/shelf.ts";
+import { type LiveJob, liveJob } from "./engine/liveJob.ts";
+import type { EngineParts } from "./engine/parts.ts";
+import { RunningJobs } from "./engine/runningJobs.ts";
+import type { QueueCounts, Quota } from "./queue/fair.ts";
+import { Alarm } from "./store/clock.ts";
+import { dropFiles, dropInput, inputBytes, ownSpec } from "./store/input.ts";
+import type { LiveInput } from "./store/liveInput.ts";
+import { type Job, newRecord } from "./store/record.ts";
+import type { Lease } from "./store/shelf.ts";
 
 export type { LiveInput } from "./store/liveInput.ts";
 export type { LogReader } from "./store/log.ts";
 export type { Job } from "./store/record.ts";
 export type { Lease } from "./store/shelf.ts";
 
-export interface EngineParts {
-  readonly runner: Runner;
-  readonly queue: FairQueue;
-  readonly shelf: Shelf;
-  readonly clock: Clock;
-  /** Told of every job that was submitted, once, when it has ended. */
-  readonly onEnded?: (job: Job) => void;
-  /** Told of faults of ours; they never reach a caller as an exception. */
-  readonly onFault?: (fault: unknown) => void;
-}
-
-/** What exists only between submit and end. */
-interface LiveJob {
-  readonly record: JobRecord;
-  readonly spec: OwnedSpec;
-  readonly input: LiveInput;
-  readonly stop: AbortController;
-  readonly ended: PromiseWithResolvers<void>;
-  /** Set when its outputs went at once. */
-  dropped: Promise<void> | undefined;
-  /** Why we had to stop it, when it was our fault. */
-  fault: Outcome | undefined;
-}
+const ROOM_RETRY_SECONDS = 2;
 
 export class Engine {
   readonly #parts: EngineParts;
   readonly #live = new Map<string, LiveJob>();
-  readonly #watch: Watch;
-  /** One for all that run, while any does. */
-  readonly #sampleAlarm: Alarm;
+  readonly #running: RunningJobs;
   /** When somebody who waits has credit again. */
   readonly #creditAlarm: Alarm;
   #closing = false;
@@ -64,8 +41,12 @@ export class Engine {
 
   constructor(parts: EngineParts) {
     this.#parts = parts;
-    this.#watch = new Watch(parts.queue);
-    this.#sampleAlarm = new Alarm(parts.clock, () => this.#sample());
+    this.#running = new RunningJobs(parts, {
+      printedBytes: () => this.#printedBytes(),
+      evict: (id) => this.cancel(id, "evicted"),
+      failed: (id, fault) => this.#fail(id, fault),
+      sampled: () => this.#admit(),
+    });
     this.#creditAlarm = new Alarm(parts.clock, () => this.#admit());
   }
 
@@ -76,6 +57,16 @@ export class Engine {
   refuseEarly(caller: Caller): void {
     this.#refuseIfUnhealthy();
     this.#parts.queue.refuseIfBusy(caller, this.#parts.clock.nowMs());
+  }
+
+  /**
+   * For a body that will hold so much: before a byte of it is read, ended jobs of whoever holds
+   * most make room for it.
+   * @throws Refusal queue_full
+   */
+  reserve(bytes: number): void {
+    if (this.#running.makeRoom(bytes)) return;
+    throw new Refusal("queue_full", "Memory is short.", ROOM_RETRY_SECONDS);
   }
 
   /** What a caller brought was taken apart, and then refused: that work is on its bill. */
@@ -110,15 +101,7 @@ export class Engine {
     this.submitted += 1;
     const record = newRecord(id, caller, clock.nowMs());
     shelf.add(record);
-    this.#live.set(id, {
-      record,
-      spec: ownSpec(spec),
-      input: new LiveInput(spec.manifest.interactive),
-      stop: new AbortController(),
-      ended: Promise.withResolvers<void>(),
-      dropped: undefined,
-      fault: undefined,
-    });
+    this.#live.set(id, liveJob(record, spec));
     const position = queue.position(id) ?? 1;
     this.#admit();
     return { job: record, position };
@@ -191,7 +174,8 @@ export class Engine {
   }
 
   totals(): QueueCounts & { readonly slots: number } {
-    return { ...this.#parts.queue.totals(), slots: this.#parts.runner.slots };
+    const { queue } = this.#parts;
+    return { ...queue.totals(), slots: queue.slots };
   }
 
   /** Nothing of any job is here, nor does any caller owe anything for one. */
@@ -223,22 +207,24 @@ export class Engine {
     else this.#creditAlarm.setIn(nextAtMs - clock.nowMs());
   }
 
-  #sample(): void {
-    for (const { id, fault } of this.#watch.sample(this.#parts.clock.nowMs())) {
-      const live = this.#live.get(id);
-      if (live === undefined || live.fault !== undefined) continue;
-      this.#parts.onFault?.(fault);
-      live.fault = faultOutcome(fault);
-      live.stop.abort("evicted" satisfies StopCause);
-    }
-    this.#sampleAlarm.setIn(SHARING.sampleMs);
-    // What is charged may have changed whose turn it is, and when.
-    this.#admit();
+  #fail(id: string, fault: unknown): void {
+    const live = this.#live.get(id);
+    if (live === undefined || live.fault !== undefined) return;
+    this.#parts.onFault?.(fault);
+    live.fault = faultOutcome(fault);
+    live.stop.abort("evicted" satisfies StopCause);
+  }
+
+  /** Of jobs that run; the shelf counts those of the others. */
+  #printedBytes(): number {
+    let bytes = 0;
+    for (const { record } of this.#live.values()) bytes += record.log.lengthBytes;
+    return bytes;
   }
 
   /** Never rejects. */
   async #run(live: LiveJob): Promise<void> {
-    const { runner, queue, clock } = this.#parts;
+    const { runner, clock } = this.#parts;
     const { record, spec } = live;
     record.state = "running";
     record.admittedAtMs = clock.nowMs();
@@ -250,8 +236,7 @@ export class Engine {
         {
           onStarted: (running) => {
             record.startedAtMs = clock.nowMs();
-            this.#watch.started(record, running, record.startedAtMs);
-            if (this.#watch.size === 1) this.#sampleAlarm.setIn(SHARING.sampleMs);
+            this.#running.started(record, running);
             live.input.started(running);
             // The box has the files by now. Standard input may still be on its way.
             dropFiles(spec);
@@ -267,9 +252,7 @@ export class Engine {
       this.#parts.onFault?.(fault);
       finished = endedUnrun(faultOutcome(fault));
     }
-    this.#watch.ended(record.id, finished.usage.cpuMs, clock.nowMs());
-    queue.ended(record.id, clock.nowMs());
-    if (this.#watch.size === 0) this.#sampleAlarm.cancel();
+    this.#running.ended(record.id, finished.usage.cpuMs);
     const isOurs = finished.outcome.kind === "evicted" && live.fault !== undefined;
     this.#end(live, isOurs ? { ...finished, outcome: live.fault ?? finished.outcome } : finished);
     this.#admit();

@@ -2,11 +2,10 @@
  * The composition root: puts together what the other rooms make. What serves is loaded only when
  * it serves, since a local run must start quickly.
  */
-import { freemem, totalmem } from "node:os";
 import { resolve } from "node:path";
 import type { KeptCertificate } from "./certificate.ts";
 import type { ServeConfig } from "./config.ts";
-import { MCP_LIMITS, SERVICE_LIMITS } from "./core/limits.ts";
+import { MCP_LIMITS } from "./core/limits.ts";
 import type { Runner } from "./core/runner.ts";
 import { extensionsOf, webFilesOf } from "./faces.ts";
 import type { Listening } from "./http/server.ts";
@@ -16,6 +15,7 @@ import { guessInterpreters } from "./sandbox/interpreters.ts";
 import { SandboxRunner } from "./sandbox/runner.ts";
 import { selfTest } from "./sandbox/selfTest.ts";
 import { type Plan, planText, runtimeTree, startLocalWarden } from "./sandbox/warden.ts";
+import { boxSlotsOf, mostWaiting, ramBudgetOf, slotsOf, usualRamBudget } from "./shares.ts";
 
 export const VERSION = "0.1.0";
 
@@ -137,26 +137,6 @@ export async function serveHelp(): Promise<string> {
   return describeOptions();
 }
 
-/** Memory for jobs when the operator names none: half of the machine, at most what is free. */
-function usualRamBudget(): number {
-  const usual = Math.min(totalmem() / 2, freemem());
-  return Math.floor(Math.max(usual, SERVICE_LIMITS.ramBudgetLeastBytes));
-}
-
-function ramBudgetOf(config: ServeConfig): number {
-  return Math.floor(config.ramBudgetBytes ?? usualRamBudget());
-}
-
-function slotsOf(config: ServeConfig): number {
-  const byMemory = Math.floor(ramBudgetOf(config) / SERVICE_LIMITS.bytesPerSlot);
-  return config.slots ?? Math.max(1, Math.min(byMemory, SERVICE_LIMITS.slotsMost));
-}
-
-/** Each holds a slot, and slots follow memory: what waits never takes more than its share of both. */
-function mostWaiting(slots: number): number {
-  return Math.min(SERVICE_LIMITS.waitingBoxes, Math.floor(slots / SERVICE_LIMITS.ramShare));
-}
-
 async function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<ServeConfig> {
   const { parseServeOptions } = await import("./config.ts");
   return parseServeOptions(argv, env);
@@ -172,7 +152,7 @@ export async function printPlan(argv: readonly string[], env: NodeJS.ProcessEnv)
   const { listen, tls } = config;
   const plan: Plan = {
     // One more: there a process that is to serve next tries its boxes out, beside all others.
-    slots: slotsOf(config) + 1,
+    slots: boxSlotsOf(config) + 1,
     cpus: config.jobCpus,
     memoryBytes: ramBudgetOf(config),
     listen: listen.kind === "unix" ? listen : { host: listen.host ?? "::", port: listen.port },
@@ -228,6 +208,7 @@ export async function serve(argv: readonly string[], env: NodeJS.ProcessEnv): Pr
   if (handover.isSuccessor) await succession.getReady(talk, scout);
   const service = createService({
     ...config,
+    slots: slotsOf(config),
     runner,
     log,
     web: await webFilesOf(config),

@@ -1,4 +1,5 @@
 /** Part of the composition root: queue, shelf, engine and API around a runner. */
+import { availableParallelism } from "node:os";
 import type { Hono } from "hono";
 import {
   CALLER_LIMITS,
@@ -26,6 +27,8 @@ export interface ServiceOptions {
   readonly runner: Runner;
   readonly ramBudgetBytes: number;
   readonly version: string;
+  /** Jobs that run at once; the rest of the runner's slots is for boxes that are kept. */
+  readonly slots?: number;
   readonly quotaCpuSeconds?: number;
   readonly maxRunning?: number;
   readonly maxWaiting?: number;
@@ -58,11 +61,21 @@ export function createService(options: ServiceOptions): Service {
   const { runner, clock = SYSTEM_CLOCK, log = () => undefined } = options;
   const shareBytes = Math.floor(options.ramBudgetBytes / SERVICE_LIMITS.ramShare);
   const onFault = (fault: unknown) => log(faultFields(fault));
-  const engine = new Engine({
+  const uploads = new Uploads({
+    perCaller: CALLER_LIMITS.uploadsBegun,
+    total: SERVICE_LIMITS.uploadsBegun,
+    totalBytes: shareBytes,
+    nowMs: clock.nowMs,
+    reserve: (bytes) => engine.reserve(bytes),
+  });
+  const engine: Engine = new Engine({
     runner,
     clock,
+    cores: availableParallelism(),
+    ramBudgetBytes: options.ramBudgetBytes,
+    uploadBytes: () => uploads.heldBytes,
     queue: makeQueue(options, shareBytes),
-    shelf: makeShelf(options, clock, shareBytes, onFault),
+    shelf: makeShelf(options, shareBytes, onFault),
     onEnded: (job) => logEnd(job, log),
     onFault,
   });
@@ -75,11 +88,7 @@ export function createService(options: ServiceOptions): Service {
       nowMs: clock.nowMs,
       remembers: (key) => engine.remembers(key),
     }),
-    uploads: new Uploads({
-      perCaller: CALLER_LIMITS.uploadsBegun,
-      total: SERVICE_LIMITS.uploadsBegun,
-      totalBytes: shareBytes,
-    }),
+    uploads,
     places: new Places(STREAM_LIMITS),
     ceilings: {
       timeoutSeconds: options.maxTimeoutSeconds ?? JOB_LIMITS.timeoutSeconds.most,
@@ -99,7 +108,7 @@ export function createService(options: ServiceOptions): Service {
 function makeQueue(options: ServiceOptions, totalWaitingBytes: number): FairQueue {
   const capacityMs = 1000 * (options.quotaCpuSeconds ?? CALLER_LIMITS.quotaCpuSecondsPerMinute);
   return new FairQueue({
-    slots: options.runner.slots,
+    slots: runningSlots(options),
     running: options.maxRunning ?? CALLER_LIMITS.running,
     waiting: options.maxWaiting ?? CALLER_LIMITS.waiting,
     waitingBytes: CALLER_LIMITS.waitingBytes,
@@ -111,18 +120,28 @@ function makeQueue(options: ServiceOptions, totalWaitingBytes: number): FairQueu
 }
 
 function makeShelf(
-  { finishedMs = SERVICE_LIMITS.finishedMs }: ServiceOptions,
-  clock: Clock,
+  options: ServiceOptions,
   bytes: number,
   onFault: (fault: unknown) => void,
 ): Shelf {
+  const { finishedMs = SERVICE_LIMITS.finishedMs, clock = SYSTEM_CLOCK, runner } = options;
   const { leaseMs, finishedJobs } = SERVICE_LIMITS;
   const { keptBoxes, keptBytes } = CALLER_LIMITS;
+  const allKeptBoxes = runner.slots - runningSlots(options);
   return new Shelf(
-    { finishedMs, leaseMs, finishedJobs, bytes, keptBoxes, keptBytes },
+    { finishedMs, leaseMs, finishedJobs, bytes, keptBoxes, keptBytes, allKeptBoxes },
     clock,
     onFault,
   );
+}
+
+/**
+ * Of the runner's slots; the others are for boxes that are kept, so that these block no job. A
+ * service of the largest size gives up some of its own for them.
+ */
+function runningSlots({ slots, runner }: ServiceOptions): number {
+  const kept = Math.floor(runner.slots / (2 * SERVICE_LIMITS.runningToKept));
+  return Math.max(1, Math.min(slots ?? runner.slots, runner.slots - kept));
 }
 
 function logEnd(job: Job, log: ServiceLog): void {

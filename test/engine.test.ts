@@ -13,6 +13,8 @@ const A: Caller = { key: "a", group: undefined };
 const B: Caller = { key: "b", group: undefined };
 const NEVER = new AbortController().signal;
 
+const RAM_BYTES = 1e9;
+
 function rig({ slots = 2 } = {}) {
   const clock = new FakeClock();
   const runner = new FakeRunner();
@@ -37,13 +39,24 @@ function rig({ slots = 2 } = {}) {
       finishedJobs: 100,
       bytes: 1e9,
       keptBoxes: 5,
+      allKeptBoxes: 100,
       keptBytes: 1e9,
     },
     clock,
     onFault,
   );
   const onEnded = (job: Job) => ends.push(job);
-  const engine = new Engine({ runner, queue, shelf, clock, onEnded, onFault });
+  const engine = new Engine({
+    runner,
+    queue,
+    shelf,
+    clock,
+    cores: 4,
+    ramBudgetBytes: RAM_BYTES,
+    uploadBytes: () => 0,
+    onEnded,
+    onFault,
+  });
   return { clock, runner, engine, shelf, ends, faults };
 }
 

@@ -8,13 +8,15 @@ import { Engine } from "../src/engine.ts";
 import { FairQueue } from "../src/queue/fair.ts";
 import { Shelf } from "../src/store/shelf.ts";
 import { FakeClock } from "./fakes/clock.ts";
-import { FakeRunner } from "./fakes/runner.ts";
+import { FakeOutputs, FakeRunner } from "./fakes/runner.ts";
 import { settle } from "./fakes/service.ts";
 import { someSpec } from "./fakes/spec.ts";
 
 const A: Caller = { key: "a", group: undefined };
 const B: Caller = { key: "b", group: undefined };
 const USAGE = { memoryPeakBytes: 0, wallMs: 0 };
+
+const RAM_BYTES = 1e9;
 
 function rig({ slots = 4, totalWaiting = 100 } = {}) {
   const clock = new FakeClock();
@@ -33,8 +35,21 @@ function rig({ slots = 4, totalWaiting = 100 } = {}) {
     totalWaitingBytes: 1e9,
   });
   const limits = { finishedMs: 60_000, leaseMs: 1, finishedJobs: 100, bytes: 1e9 };
-  const shelf = new Shelf({ ...limits, keptBoxes: 5, keptBytes: 1e9 }, clock, onFault);
-  const engine = new Engine({ runner, queue, shelf, clock, onFault });
+  const shelf = new Shelf(
+    { ...limits, keptBoxes: 5, keptBytes: 1e9, allKeptBoxes: 9 },
+    clock,
+    onFault,
+  );
+  const engine = new Engine({
+    runner,
+    queue,
+    shelf,
+    clock,
+    cores: 4,
+    ramBudgetBytes: RAM_BYTES,
+    uploadBytes: () => 0,
+    onFault,
+  });
   const submit = (caller: Caller) => engine.submit(caller, someSpec()).job;
   return { clock, runner, engine, faults, submit };
 }
@@ -167,5 +182,172 @@ describe("Engine and quotas", () => {
     for (let i = 0; i < 200; i++) engine.chargeRefused(A, 100 * 2 ** 20);
     assert.throws(() => engine.refuseEarly(A), Refusal);
     engine.refuseEarly(B);
+  });
+});
+
+describe("Engine and sleepers", () => {
+  const SECOND = 1000;
+
+  /** Callers who hold all slots, and run already. */
+  async function crowded(callers: readonly Caller[]) {
+    const parts = rig({ slots: callers.length });
+    const jobs = callers.map((caller) => parts.submit(caller));
+    const runs = [];
+    for (const _ of jobs) {
+      const run = await parts.runner.next();
+      run.start();
+      runs.push(run);
+    }
+    return { ...parts, jobs, runs };
+  }
+  const C: Caller = { key: "c", group: undefined };
+
+  it("gives the slot of a sleeper to a caller with credit that has waited 5 s", async () => {
+    const { clock, jobs, submit } = await crowded([A, A, B]);
+    clock.advance(10 * SECOND);
+    const waiting = submit(C);
+    clock.advance(4900);
+    assert.equal(waiting.state, "queued");
+    clock.advance(200);
+    await settle();
+    assert.equal(waiting.state, "running");
+    const ends = jobs.map(({ end }) => end?.outcome.kind);
+    assert.deepEqual(ends.toSorted(), ["evicted", undefined, undefined], "just one");
+    assert.equal(ends[2], undefined, "of the caller who has held slots for longer");
+  });
+
+  it("ends no job that works, however little it gets beside the others or when it is throttled", async () => {
+    const { clock, jobs, runs, submit } = await crowded([A, A, B]);
+    for (let i = 0; i < 200; i++) {
+      for (const run of runs) run.usedCpuMs += 2;
+      clock.advance(SHARING.sampleMs);
+      if (i === 20) submit(C);
+    }
+    await settle();
+    assert.deepEqual(
+      jobs.map(({ end }) => end),
+      [undefined, undefined, undefined],
+    );
+  });
+
+  it("ends a job that worked once and sleeps now", async () => {
+    const { clock, jobs, runs, submit } = await crowded([A]);
+    const [run] = runs;
+    assert.ok(run);
+    run.usedCpuMs = 9000;
+    clock.advance(SECOND);
+    const waiting = submit(B);
+    clock.advance(4 * SECOND);
+    run.usedCpuMs += 1000;
+    clock.advance(4 * SECOND);
+    assert.equal(jobs[0]?.state, "running", "it worked four seconds ago");
+    clock.advance(2 * SECOND);
+    await settle();
+    assert.equal(jobs[0]?.end?.outcome.kind, "evicted");
+    assert.equal(waiting.state, "running");
+  });
+
+  it("lets nobody take a sleeper's slot who runs as many, or has no credit", async () => {
+    const { clock, engine, jobs, submit } = await crowded([A, B]);
+    submit(A);
+    for (let i = 0; i < 110; i++) engine.chargeRefused(C, 100 * 2 ** 20);
+    const indebted = submit(C);
+    clock.advance(8 * SECOND);
+    await settle();
+    assert.deepEqual(
+      jobs.map(({ end }) => end),
+      [undefined, undefined],
+    );
+    clock.advance(60 * SECOND);
+    await settle();
+    assert.equal(indebted.state, "running", "it has credit again");
+  });
+
+  it("asks one sleeper at a time to go, and the next when the first does not die", async () => {
+    const { clock, jobs, runs, submit } = await crowded([A, A, B]);
+    for (const run of runs) run.isStuck = true;
+    submit(C);
+    clock.advance(5000 + SHARING.sampleMs);
+    assert.equal(runs.filter(({ signal }) => signal.aborted).length, 1);
+    clock.advance(SHARING.leavingMs - 200);
+    assert.equal(runs.filter(({ signal }) => signal.aborted).length, 1);
+    clock.advance(400);
+    assert.equal(runs.filter(({ signal }) => signal.aborted).length, 2);
+    assert.equal(jobs.length, 3);
+  });
+});
+
+describe("Engine and memory", () => {
+  const MIB = 2 ** 20;
+
+  async function running(parts: ReturnType<typeof rig>, caller: Caller, bytes: number) {
+    const job = parts.submit(caller);
+    const run = await parts.runner.next();
+    run.start();
+    run.heldBytes = bytes;
+    return { job, run };
+  }
+
+  async function finished(parts: ReturnType<typeof rig>, caller: Caller, bytes: number) {
+    const job = parts.submit(caller);
+    const run = await parts.runner.next();
+    run.end({ outputs: new FakeOutputs({ f: Buffer.alloc(bytes) }) });
+    await settle();
+    return job;
+  }
+
+  it("above 80 % takes from whoever holds most: the oldest that has ended, then one that runs", async () => {
+    const parts = rig();
+    const { clock, engine } = parts;
+    const small = await finished(parts, B, 10 * MIB);
+    const first = await finished(parts, A, 100 * MIB);
+    const second = await finished(parts, A, 100 * MIB);
+    const large = await running(parts, A, 300 * MIB);
+    const modest = await running(parts, B, 200 * MIB);
+    clock.advance(SHARING.sampleMs);
+    assert.ok(engine.find(first.id), "710 of 953 MiB are less than 80 %");
+    modest.run.heldBytes = 270 * MIB;
+    clock.advance(SHARING.sampleMs);
+    assert.equal(engine.find(first.id), undefined);
+    assert.ok(engine.find(second.id) && engine.find(small.id));
+    large.run.heldBytes = 390 * MIB;
+    modest.run.heldBytes = 330 * MIB;
+    clock.advance(SHARING.sampleMs);
+    assert.equal(engine.find(second.id), undefined);
+    assert.equal(large.job.state, "running");
+    large.run.heldBytes = 480 * MIB;
+    clock.advance(SHARING.sampleMs);
+    await settle();
+    assert.deepEqual(large.job.end?.outcome, { kind: "evicted" });
+    clock.advance(5000);
+    await settle();
+    assert.equal(modest.job.end, undefined);
+    assert.ok(engine.find(small.id));
+  });
+
+  it("takes no running job from a caller who is alone", async () => {
+    const parts = rig();
+    const one = await running(parts, A, 500 * MIB);
+    const two = await running(parts, A, 450 * MIB);
+    parts.clock.advance(5000);
+    await settle();
+    assert.deepEqual([one.job.end, two.job.end], [undefined, undefined]);
+  });
+
+  it("makes room for an upload before it is read, of ended jobs alone, or refuses it", async () => {
+    const parts = rig();
+    const { engine } = parts;
+    const ended = await finished(parts, A, 300 * MIB);
+    engine.reserve(400 * MIB);
+    assert.ok(engine.find(ended.id));
+    engine.reserve(600 * MIB);
+    assert.equal(engine.find(ended.id), undefined);
+    const { run, job } = await running(parts, A, 700 * MIB);
+    await running(parts, B, 1);
+    assert.throws(() => engine.reserve(100 * MIB), Refusal);
+    assert.equal(run.signal.aborted, true, "who holds most has to go for it");
+    await settle();
+    assert.equal(job.end?.outcome.kind, "evicted");
+    engine.reserve(100 * MIB);
   });
 });

@@ -87,6 +87,18 @@ export const SHARING = {
   callersOfGroup: 4,
   /** How often running jobs are looked at: what a bucket can be overdrawn by, times cores. */
   sampleMs: 100,
+  /** A caller with credit that has waited so long for a slot gets that of a sleeper. */
+  patienceMs: 5_000,
+  /** A job sleeps when it has used less than this part of a core for so long. */
+  sleepMs: 5_000,
+  sleepCpus: 0.01,
+  /** What is asked to make room is gone after this, or one more is asked. */
+  leavingMs: 1_000,
+  /** An upload slower than this may lose its place to another caller's. */
+  slowAfterMs: 5_000,
+  slowBytesPerSecond: 256 * KIB,
+  /** Of the RAM budget: from here on those who hold most give way. */
+  ramPart: 0.8,
 } as const;
 
 /** What the service as a whole holds. */
@@ -94,6 +106,8 @@ export const SERVICE_LIMITS = {
   queue: 1000,
   slotsMost: 256,
   bytesPerSlot: 64 * MIB,
+  /** For so many running jobs one more box may be kept for its outputs. */
+  runningToKept: 4,
   /** Boxes made before a job asks for them. */
   waitingBoxes: 16,
   /** Least memory for jobs that a service may be given. */

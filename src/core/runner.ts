@@ -36,6 +36,11 @@ export interface RunningJob {
   /** The program reads its end after what was written. */
   endStdin(): void;
   sendSignal(name: JobSignal): void;
+  /**
+   * Memory that its group holds now, without pages of files that the kernel could drop.
+   * @throws SandboxFault when the kernel does not tell
+   */
+  memoryBytes(): number;
 }
 
 /** What a runner tells while a job runs; none of these may throw. */
@@ -51,6 +56,11 @@ export interface Outputs {
   readonly files: readonly OutputFile[];
   /** True while a box is kept for them (they were too large for the shelf). */
   readonly holdsBox: boolean;
+  /**
+   * Memory that the box holds: all that the job left there, whatever of it is an output.
+   * @throws SandboxFault when the kernel does not tell
+   */
+  readonly boxBytes?: () => number;
   readonly totalBytes: number;
   /**
    * The bytes of one of `files`, in order; copies that the caller may keep.
@@ -86,6 +96,12 @@ export interface Runner {
    * also while it waits for a slot.
    */
   run(spec: JobSpec, events: RunEvents, signal: AbortSignal): Promise<Finished>;
+  /**
+   * Memory that all jobs hold now, those too that have ended and whose boxes are kept; pages of
+   * files count only when it is more than `enough` with them, since it takes longer to tell.
+   * @throws SandboxFault when the kernel does not tell
+   */
+  memoryBytes(enough: number): number;
   health(): RunnerHealth;
   /** What manifests may name; constant while the service runs. */
   readonly interpreters: readonly InterpreterInfo[];

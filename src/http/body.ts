@@ -5,6 +5,7 @@
  */
 import { Refusal } from "../core/errors.ts";
 import { KIB } from "../core/limits.ts";
+import type { Upload } from "./uploads.ts";
 
 const FIRST_BYTES = 16 * KIB;
 
@@ -22,15 +23,31 @@ export function refuseEncoded(headers: Headers): void {
   }
 }
 
-/** @throws Refusal bad_request when the client goes away in the middle */
-export async function* bodyOf(request: Request): BodyStream {
+/** @throws Refusal bad_request when the client goes away in the middle; queue_full when it gave way */
+export async function* bodyOf(request: Request, upload: Upload): BodyStream {
   if (request.body === null) return;
+  const reader = request.body.getReader();
+  const { gaveWay } = upload;
+  // Ends the read that waits. (To race each read with the signal would hold memory for each.)
+  const lose = () => {
+    reader.cancel().catch(() => undefined);
+  };
+  gaveWay.addEventListener("abort", lose, { once: true });
   try {
-    for await (const chunk of request.body) yield chunk;
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      upload.count(value.length);
+      yield value;
+    }
   } catch {
     // Whatever broke, it was the connection: there is nobody left to read a better sentence.
-    throw new Refusal("bad_request", "The body ended early.");
+    if (!gaveWay.aborted) throw new Refusal("bad_request", "The body ended early.");
+  } finally {
+    gaveWay.removeEventListener("abort", lose);
+    lose();
   }
+  if (gaveWay.aborted) throw gaveWay.reason;
 }
 
 /**

@@ -19,7 +19,7 @@ import type { JobSpec } from "../core/runner.ts";
 import { bodyOf, readWhole, refuseEncoded } from "./body.ts";
 import type { AppDeps } from "./deps.ts";
 import { codeFile, parseJsonJob, USUAL_INTERPRETER } from "./jsonJob.ts";
-import { declaredBytes } from "./uploads.ts";
+import { declaredBytes, type Upload } from "./uploads.ts";
 
 export interface ReadJob {
   readonly spec: JobSpec;
@@ -54,10 +54,10 @@ export async function readJob(
   // Before its manifest: while boxes are not known to hold, no interpreter is known either, and
   // the caller would be told that theirs does not exist.
   deps.engine.refuseEarly(caller);
-  const endUpload = beginUpload(request.headers, mediaType, caller, deps);
+  const upload = beginUpload(request.headers, mediaType, caller, deps);
   const budget = new InputBudget();
   try {
-    const draft = await readDraft(request, mediaType, query, budget);
+    const draft = await readDraft({ request, upload, budget }, mediaType, query);
     const answer = mediaType === "text/plain" ? "text" : "json";
     const manifest = resolved(draft, deps, mayInteract);
     return { spec: { manifest, input: draft.input, mergeStreams: answer === "text" }, answer };
@@ -65,7 +65,7 @@ export async function readJob(
     deps.engine.chargeRefused(caller, TRANSFER_LIMITS.unpackedBytes - budget.remainingBytes);
     throw refusal;
   } finally {
-    endUpload();
+    upload.end();
   }
 }
 
@@ -97,19 +97,25 @@ function beginUpload(
   mediaType: MediaType,
   caller: Caller,
   { uploads }: AppDeps,
-): () => void {
+): Upload {
   const limit = limitOf(mediaType);
   if (mediaType !== "multipart/form-data") return uploads.beginWhole(caller, headers, limit);
   return uploads.begin(caller, Math.min(declaredBytes(headers) ?? limit, limit));
 }
 
+/** One body on its way to be a job. */
+interface Incoming {
+  readonly request: Request;
+  readonly upload: Upload;
+  readonly budget: InputBudget;
+}
+
 async function readDraft(
-  request: Request,
+  incoming: Incoming,
   mediaType: MediaType,
   query: URLSearchParams,
-  budget: InputBudget,
 ): Promise<Draft> {
-  if (mediaType === "text/plain") return readText(request, query);
+  if (mediaType === "text/plain") return readText(incoming, query);
   const [unknown] = query.keys();
   if (unknown !== undefined) {
     throw new Refusal(
@@ -117,10 +123,11 @@ async function readDraft(
       "Fields of the manifest stand in the body here, not in the query.",
     );
   }
-  if (mediaType === "application/json") return readJson(request);
+  if (mediaType === "application/json") return readJson(incoming);
+  const { request, upload, budget } = incoming;
   const contentType = request.headers.get("content-type") ?? "";
   const { input, manifestJson } = await readMultipart(
-    bodyOf(request),
+    bodyOf(request, upload),
     contentType,
     budget,
     request.signal,
@@ -132,12 +139,12 @@ async function readDraft(
 }
 
 /** The bytes are the program as they are, in whatever encoding they were written. */
-async function readText(request: Request, query: URLSearchParams): Promise<Draft> {
+async function readText({ request, upload }: Incoming, query: URLSearchParams): Promise<Draft> {
   if (query.has("entrypoint"))
     throw new Refusal("bad_manifest", "entrypoint: is for uploads of files");
   if (!query.has("interpreter")) query.set("interpreter", USUAL_INTERPRETER);
   const interpreter = query.get("interpreter");
-  const bytes = await readWhole(bodyOf(request), limitOf("text/plain"));
+  const bytes = await readWhole(bodyOf(request, upload), limitOf("text/plain"));
   if (bytes.length === 0) throw new Refusal("bad_request", "The body is empty: it should be code.");
   const file = codeFile(bytes, interpreter, new InputBudget());
   query.set("entrypoint", file.path);
@@ -145,8 +152,8 @@ async function readText(request: Request, query: URLSearchParams): Promise<Draft
   return { input, parseManifest: () => manifestFromQuery([...query]) };
 }
 
-async function readJson(request: Request): Promise<Draft> {
-  const body = await readWhole(bodyOf(request), limitOf("application/json"));
+async function readJson({ request, upload }: Incoming): Promise<Draft> {
+  const body = await readWhole(bodyOf(request, upload), limitOf("application/json"));
   try {
     const { input, manifestJson } = parseJsonJob(body);
     return { input, parseManifest: () => parseManifest(manifestJson) };

@@ -28,7 +28,7 @@ export function outputsOf(job: Job): Outputs {
       "not_found",
       job.state === "failed"
         ? "The job failed, so its output files were destroyed at once."
-        : "The job's output files were destroyed to make room for newer ones of yours.",
+        : "The job's output files were destroyed to make room for newer ones.",
     );
   }
   return job.outputs;

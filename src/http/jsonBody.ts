@@ -19,16 +19,16 @@ export async function readJsonBody(
   const type = request.headers.get("content-type")?.split(";")[0]?.trim().toLowerCase() ?? "";
   if (!types.includes(type))
     throw new Refusal("unsupported_media_type", "Set the header Content-Type to application/json.");
-  const endUpload = uploads.beginWhole(caller, request.headers, mostBytes);
+  const upload = uploads.beginWhole(caller, request.headers, mostBytes);
   try {
-    const body = await readWhole(bodyOf(request), mostBytes);
+    const body = await readWhole(bodyOf(request, upload), mostBytes);
     try {
       return parseJson(body);
     } finally {
       body.fill(0);
     }
   } finally {
-    endUpload();
+    upload.end();
   }
 }
 

@@ -2,15 +2,42 @@
  * Bodies that are being read. A slow or large upload holds memory before any queue knows of it,
  * so each takes a place first: a few per caller, a bounded number and a bounded sum of bytes in
  * all. Bytes are reserved as declared, or as the limit when nothing was declared.
+ *
+ * Places and bytes are a commons: when there is none left, a newcomer gets that of whoever holds
+ * more than it would, or of one that is slow, since whoever sends a byte a second would hold it for
+ * ten minutes. An IPv6 /48 counts as a few callers (queue/fair.ts).
  */
 import type { Caller } from "../core/caller.ts";
 import { Refusal } from "../core/errors.ts";
-import { TRANSFER_LIMITS } from "../core/limits.ts";
+import { SHARING, TRANSFER_LIMITS } from "../core/limits.ts";
 
 export interface UploadLimits {
   readonly perCaller: number;
   readonly total: number;
   readonly totalBytes: number;
+  readonly nowMs: () => number;
+  /** Makes room in memory for so many bytes. @throws Refusal queue_full */
+  readonly reserve: (bytes: number) => void;
+}
+
+/** One body that is being read. */
+export interface Upload {
+  /** Aborted when it has to give way; the reason is the refusal that its sender is told. */
+  readonly gaveWay: AbortSignal;
+  /** So much more of it has come. */
+  count(bytes: number): void;
+  /** Gives the place back; may be called again. */
+  end(): void;
+}
+
+interface Begun {
+  /** The caller, or its network. */
+  readonly holder: string;
+  readonly key: string;
+  readonly bytes: number;
+  readonly sinceMs: number;
+  readonly stop: AbortController;
+  cameBytes: number;
 }
 
 /** What a request says of its body's length; undefined when it says nothing that can be used. */
@@ -24,30 +51,48 @@ const RETRY_SECONDS = 2;
 
 export class Uploads {
   readonly #limits: UploadLimits;
-  readonly #begun = new Map<string, number>();
-  #total = 0;
+  readonly #begun = new Set<Begun>();
   #bytes = 0;
 
   constructor(limits: UploadLimits) {
     this.#limits = limits;
   }
 
-  /**
-   * @returns gives the place back; call it exactly once
-   * @throws Refusal caller_busy, queue_full
-   */
-  begin(caller: Caller, bytes: number): () => void {
-    const own = this.#begun.get(caller.key) ?? 0;
-    if (own >= this.#limits.perCaller) {
-      throw new Refusal("caller_busy", `${own} of your uploads are under way.`, RETRY_SECONDS);
+  /** Reserved for all bodies that are being read. */
+  get heldBytes(): number {
+    return this.#bytes;
+  }
+
+  /** @throws Refusal caller_busy, queue_full */
+  begin({ key, group }: Caller, bytes: number): Upload {
+    const { perCaller, nowMs, reserve } = this.#limits;
+    const all = [...this.#begun];
+    const own = all.filter((one) => one.key === key);
+    if (own.length >= perCaller) {
+      throw new Refusal(
+        "caller_busy",
+        `${own.length} of your uploads are under way.`,
+        RETRY_SECONDS,
+      );
     }
-    if (this.#total >= this.#limits.total || this.#bytes + bytes > this.#limits.totalBytes) {
-      throw new Refusal("queue_full", "Too many uploads are under way.", RETRY_SECONDS);
+    const holder = group ?? key;
+    const together = all.filter((one) => one.holder === holder).length;
+    if (together >= perCaller * SHARING.callersOfGroup) {
+      throw new Refusal("caller_busy", "Uploads of your network are under way.", RETRY_SECONDS);
     }
-    this.#begun.set(caller.key, own + 1);
-    this.#total += 1;
+    const stop = new AbortController();
+    const one: Begun = { holder, key, bytes, sinceMs: nowMs(), stop, cameBytes: 0 };
+    this.#makeRoom(one);
+    reserve(bytes);
+    this.#begun.add(one);
     this.#bytes += bytes;
-    return () => this.#end(caller.key, bytes);
+    return {
+      gaveWay: stop.signal,
+      count: (came) => {
+        one.cameBytes += came;
+      },
+      end: () => this.#end(one),
+    };
   }
 
   /**
@@ -55,20 +100,62 @@ export class Uploads {
    * no place.
    * @throws Refusal too_large for what says itself that it is, before a byte of it is read
    */
-  beginWhole(caller: Caller, headers: Headers, limitBytes: number): () => void {
+  beginWhole(caller: Caller, headers: Headers, limitBytes: number): Upload {
     const declared = declaredBytes(headers);
     if (declared !== undefined && declared > limitBytes) {
       throw new Refusal("too_large", `The body may have ${limitBytes} bytes.`);
     }
     const isSmall = declared !== undefined && declared <= TRANSFER_LIMITS.smallBodyBytes;
-    return isSmall ? () => undefined : this.begin(caller, declared ?? limitBytes);
+    return isSmall ? placeless() : this.begin(caller, declared ?? limitBytes);
   }
 
-  #end(caller: string, bytes: number): void {
-    const own = (this.#begun.get(caller) ?? 1) - 1;
-    if (own === 0) this.#begun.delete(caller);
-    else this.#begun.set(caller, own);
-    this.#total -= 1;
-    this.#bytes -= bytes;
+  #makeRoom(newcomer: Begun): void {
+    const { total, totalBytes } = this.#limits;
+    while (this.#begun.size >= total || this.#bytes + newcomer.bytes > totalBytes) {
+      const byBytes = this.#bytes + newcomer.bytes > totalBytes;
+      const loser = newcomer.bytes > totalBytes ? undefined : this.#whoGivesWay(newcomer, byBytes);
+      if (loser === undefined) {
+        throw new Refusal("queue_full", "Too many uploads are under way.", RETRY_SECONDS);
+      }
+      this.#end(loser);
+      loser.stop.abort(
+        new Refusal("queue_full", "Your upload gave way to another caller's.", RETRY_SECONDS),
+      );
+    }
   }
+
+  /** The newest of whoever holds most, if that is more than the newcomer would; or the slowest. */
+  #whoGivesWay(newcomer: Begun, byBytes: boolean): Begun | undefined {
+    const held = new Map<string, number>();
+    for (const one of [...this.#begun, newcomer]) {
+      held.set(one.holder, (held.get(one.holder) ?? 0) + (byBytes ? one.bytes : 1));
+    }
+    const heldBy = ({ holder }: Begun) => held.get(holder) ?? 0;
+    let most: Begun | undefined;
+    for (const one of this.#begun) {
+      if (most === undefined || heldBy(one) >= heldBy(most)) most = one;
+    }
+    if (most !== undefined && heldBy(most) > heldBy(newcomer)) return most;
+    return [...this.#begun]
+      .filter((one) => one.holder !== newcomer.holder && this.#isSlow(one))
+      .sort((a, b) => a.cameBytes - b.cameBytes)[0];
+  }
+
+  #isSlow({ sinceMs, cameBytes }: Begun): boolean {
+    const ageMs = this.#limits.nowMs() - sinceMs;
+    const { slowAfterMs, slowBytesPerSecond } = SHARING;
+    return ageMs >= slowAfterMs && cameBytes < (slowBytesPerSecond * ageMs) / 1000;
+  }
+
+  #end(one: Begun): void {
+    if (this.#begun.delete(one)) this.#bytes -= one.bytes;
+  }
+}
+
+function placeless(): Upload {
+  return {
+    gaveWay: new AbortController().signal,
+    count: () => undefined,
+    end: () => undefined,
+  };
 }

@@ -78,7 +78,8 @@ export class Door {
     };
     for (let job = heaviest?.tail; places > 0 || bytes > 0; job = job.before) {
       if (job === undefined || this.#lines.shareOf(held) <= own) {
-        const firstMs = (this.#lines.firstRankMs() ?? 0) - nowMs - this.#spanMs;
+        const hasNobodyCredit = this.#lines.next() === undefined;
+        const firstMs = hasNobodyCredit ? (this.#lines.nextCreditAtMs() ?? 0) - nowMs : 0;
         const waitMs = Math.max(firstMs, this.#held.nextEndMs(slots));
         throw new Refusal("queue_full", undefined, retrySeconds(waitMs));
       }

@@ -2,16 +2,17 @@
  * Who runs next, and what each caller may use: least used first, by CPU time.
  *
  * Theory of operation. Each caller has a bucket of CPU time (bucket.ts), charged with what its
- * jobs really used and, for the work around them, at submit. Whoever's bucket is empty waits.
- * Among the others the fullest bucket goes first, and among full ones whoever has waited longest
- * with a full one. Both are one number, the caller's *rank*: the later of the moment when its
- * bucket is full and the moment when its first job came to the head of its line. The smallest rank
- * is next. Time does not change ranks, so callers stand in a heap, and when the first has no
- * credit nobody has.
+ * jobs really used and, for the work around them, at submit. Whoever's bucket is empty waits until
+ * it is not. Among the others whoever has fewer jobs running goes first: slots are shared, too, and
+ * what those jobs will use is not known yet. Among equals the fullest bucket goes first, and among
+ * full ones whoever has waited longest with a full one. The latter two are one number, the caller's
+ * *rank*: the later of the moment when its bucket is full and the moment when its first job came to
+ * the head of its line. Time changes neither, so callers stand in a heap; those without credit
+ * stand in another one, by the moment when they have some.
  *
- * Nobody with credit starves: with credit the bucket is full within one refill, and whoever comes,
- * or comes to the head again, after that moment stands behind. (Had newcomers or often admitted
- * callers a smaller rank than that, an endless crowd of them could pass.)
+ * Nobody with credit starves of whom nothing runs: with credit the bucket is full within one
+ * refill, and whoever comes, or comes to the head again, after that moment stands behind. (Had
+ * newcomers or often admitted callers a smaller rank than that, an endless crowd could pass.)
  *
  * Callers of one IPv6 /48 (a group) may all be one, who has 65,536 of them. They keep buckets and
  * lines of their own, but stand together: a group has the bucket, the places and the turns in a
@@ -106,7 +107,7 @@ export class FairQueue {
     for (const other of gaveWay) this.#leave(other);
     const job = { id, line, inputBytes, before: undefined, after: undefined };
     this.#waiting.set(id, job);
-    this.#lines.join(job, this.#nowMs);
+    this.#lines.join(job);
     this.#take(line, JOB_MS + (inputBytes / MIB_BYTES) * MIB_MS);
     return gaveWay.map((one) => one.id);
   }
@@ -118,18 +119,16 @@ export class FairQueue {
     const line = this.#lines.next();
     const job = line?.head;
     if (line === undefined || job === undefined) return undefined;
-    if ((this.#lines.firstRankMs() ?? 0) - this.#nowMs >= this.#spanMs) return undefined;
     this.#running.set(job.id, { line, sinceMs: this.#nowMs });
     this.#waiting.delete(job.id);
-    this.#lines.admit(job, this.#nowMs);
+    this.#lines.admit(job);
     return job.id;
   }
 
   /** When `admit` may have a job although nothing else happens; undefined = not by itself. */
   nextAtMs(): number | undefined {
-    const rankMs = this.#lines.firstRankMs();
-    if (rankMs === undefined || this.#running.size >= this.#limits.slots) return undefined;
-    return Math.floor(rankMs - this.#spanMs) + 1;
+    if (this.#running.size >= this.#limits.slots) return undefined;
+    return this.#lines.nextCreditAtMs();
   }
 
   /**
@@ -139,11 +138,8 @@ export class FairQueue {
   starved(patienceMs: number, nowMs: number): number | undefined {
     this.#tick(nowMs);
     const line = this.#lines.next();
-    const rankMs = this.#lines.firstRankMs();
-    if (line === undefined || rankMs === undefined) return undefined;
-    if (this.#running.size < this.#limits.slots) return undefined;
-    // Its credit came when its bucket began to fill.
-    const sinceMs = Math.max(line.headSinceMs, rankMs - this.#spanMs);
+    if (line === undefined || this.#running.size < this.#limits.slots) return undefined;
+    const sinceMs = Math.max(line.headSinceMs, this.#lines.creditSinceMs(line));
     return this.#nowMs - sinceMs >= patienceMs ? line.running : undefined;
   }
 
@@ -220,6 +216,15 @@ export class FairQueue {
     return { running: this.#running.size, waiting: this.#waiting.size };
   }
 
+  get slots(): number {
+    return this.#limits.slots;
+  }
+
+  /** What waiting jobs hold. */
+  get waitingBytes(): number {
+    return this.#lines.waitingBytes;
+  }
+
   /** Whether anything is known of that caller: its bucket is not full, or it has jobs here. */
   remembers(key: string): boolean {
     return this.#lines.has(key);
@@ -227,15 +232,15 @@ export class FairQueue {
 
   /** Callers that are remembered; those whose buckets are full by now are forgotten first. */
   remembered(nowMs: number): number {
-    this.#nowMs = Math.max(this.#nowMs, nowMs);
-    this.#lines.forget(this.#nowMs, Number.POSITIVE_INFINITY);
+    this.#tick(nowMs);
+    this.#lines.forget(Number.POSITIVE_INFINITY);
     return this.#lines.size;
   }
 
   /** A clock that goes back stands still: a refill is never given twice, nor a debt grown. */
   #tick(nowMs: number): void {
     this.#nowMs = Math.max(this.#nowMs, nowMs);
-    this.#lines.forget(this.#nowMs);
+    this.#lines.pass(this.#nowMs);
   }
 
   #take(line: Line, cpuMs: number): void {

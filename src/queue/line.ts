@@ -1,6 +1,6 @@
 /**
  * What the queue knows of one caller: jobs that wait, in order, how many run, and the bucket.
- * `rankMs` is when the caller will have (or has) waited with a full bucket: see fair.ts.
+ * `load` and `rankMs` say whose turn it is: see fair.ts.
  */
 import { Heap } from "./heap.ts";
 
@@ -29,8 +29,9 @@ export class Line {
   waitingBytes = 0;
   head: WaitingJob | undefined;
   tail: WaitingJob | undefined;
-  /** Places in heaps: of those who are ready, of those who hold most, of those who are idle. */
+  /** Places in heaps: who is ready, who waits for credit, who holds most, who is idle. */
   readyAt = -1;
+  brokeAt = -1;
   heavyAt = -1;
   idleAt = -1;
 
@@ -41,6 +42,11 @@ export class Line {
 
   get isIdle(): boolean {
     return this.running === 0 && this.waiting === 0;
+  }
+
+  /** Slots that it has, as a caller. */
+  get load(): number {
+    return this.running;
   }
 
   /** @returns whether the job is the head now */
@@ -80,6 +86,7 @@ export class Group {
   /** When its last admissions were, the oldest first: so many turns it has in a round. */
   readonly turns: number[];
   readyAt = -1;
+  brokeAt = -1;
   idleAt = -1;
 
   constructor(key: string, turns: number) {
@@ -90,9 +97,15 @@ export class Group {
   get isIdle(): boolean {
     return this.lines === 0;
   }
+
+  /** Slots that each of the callers has as whom it counts. */
+  get load(): number {
+    return Math.floor(this.running / this.turns.length);
+  }
 }
 
-/** The smaller rank first; among equals whoever came first. */
+/** Whoever has fewer slots first; then the smaller rank; among equals whoever came first. */
 export function isBefore(a: Contender, b: Contender): boolean {
+  if (a.load !== b.load) return a.load < b.load;
   return a.rankMs === b.rankMs ? a.headNumber < b.headNumber : a.rankMs < b.rankMs;
 }

@@ -1,9 +1,11 @@
 /**
  * The callers that the queue remembers, and where each stands: in the heap of those who are ready
- * (below their running limit, with a job that waits), of those by how much they hold, or of those
- * who are idle and wait to be forgotten. `settle` puts a caller where it belongs after any change.
+ * (below their running limit, with a job that waits), or would be if they had credit, of those by
+ * how much they hold, or of those who are idle and wait to be forgotten. `settle` puts a caller
+ * where it belongs after any change; `pass` does when credit comes with time.
  */
 import type { Caller } from "../core/caller.ts";
+import { spanMs } from "./bucket.ts";
 import { Heap } from "./heap.ts";
 import type { FairLimits } from "./limits.ts";
 import { type Contender, Group, isBefore, Line, type WaitingJob } from "./line.ts";
@@ -16,8 +18,11 @@ export class Lines {
   readonly #lines = new Map<string, Line>();
   readonly #groups = new Map<string, Group>();
   readonly #ready = new Heap<"readyAt", Contender>("readyAt", isBefore);
+  readonly #broke = new Heap<"brokeAt", Contender>("brokeAt", isFullBefore);
   readonly #heavy: Heap<"heavyAt", Line>;
-  readonly #idle = new Heap<"idleAt", Contender>("idleAt", (a, b) => a.fullAtMs < b.fullAtMs);
+  readonly #idle = new Heap<"idleAt", Contender>("idleAt", isFullBefore);
+  readonly #spanMs: number;
+  #nowMs = 0;
   #heads = 0;
   /** Of all callers. */
   waiting = 0;
@@ -25,6 +30,7 @@ export class Lines {
 
   constructor(limits: FairLimits) {
     this.#limits = limits;
+    this.#spanMs = spanMs(limits.bucket);
     const isHeavier = (a: Line, b: Line) => this.shareOf(a) > this.shareOf(b);
     this.#heavy = new Heap<"heavyAt", Line>("heavyAt", isHeavier);
   }
@@ -67,14 +73,36 @@ export class Lines {
     return Math.max(this.find(caller)?.fullAtMs ?? 0, shared?.fullAtMs ?? 0);
   }
 
-  /** Whose turn it is; its rank, as it competes, is `firstRankMs`. */
+  /** The time has come to be this. */
+  pass(nowMs: number): void {
+    this.#nowMs = nowMs;
+    for (let first = this.#broke.first; first !== undefined; first = this.#broke.first) {
+      if (this.#isBroke(first)) break;
+      if (first.kind === "group") this.#settleGroup(first);
+      else this.settle(first);
+    }
+    this.forget(FORGET_AT_ONCE);
+  }
+
+  /** Whose turn it is among those with credit. */
   next(): Line | undefined {
     const first = this.#ready.first;
     return first?.kind === "group" ? first.ready.first : first;
   }
 
-  firstRankMs(): number | undefined {
-    return this.#ready.first?.rankMs;
+  /** When the next of those without credit has some; undefined = nobody is without. */
+  nextCreditAtMs(): number | undefined {
+    const first = this.#broke.first;
+    return first === undefined ? undefined : Math.floor(first.fullAtMs - this.#spanMs) + 1;
+  }
+
+  /** Since when it has had credit, or the network with which it shares it. */
+  creditSinceMs({ fullAtMs, group }: Line): number {
+    return Math.max(fullAtMs, group?.fullAtMs ?? 0) - this.#spanMs;
+  }
+
+  #isBroke({ fullAtMs }: Contender): boolean {
+    return fullAtMs - this.#nowMs >= this.#spanMs;
   }
 
   /** Who holds most of what is there for waiting jobs. */
@@ -88,9 +116,9 @@ export class Lines {
     return Math.max(waiting / totalWaiting, waitingBytes / totalWaitingBytes);
   }
 
-  join(job: WaitingJob, nowMs: number): void {
+  join(job: WaitingJob): void {
     const { line } = job;
-    if (line.push(job)) this.#comesToHead(line, nowMs);
+    if (line.push(job)) this.#comesToHead(line);
     this.waiting += 1;
     this.waitingBytes += job.inputBytes;
     if (line.group !== undefined) {
@@ -106,15 +134,15 @@ export class Lines {
     this.settle(job.line);
   }
 
-  admit(job: WaitingJob, nowMs: number): void {
+  admit(job: WaitingJob): void {
     const { line } = job;
     this.#takeOut(job);
-    this.#comesToHead(line, nowMs);
+    this.#comesToHead(line);
     line.running += 1;
     if (line.group !== undefined) {
       line.group.running += 1;
       line.group.turns.shift();
-      line.group.turns.push(nowMs);
+      line.group.turns.push(this.#nowMs);
     }
     this.settle(line);
   }
@@ -128,34 +156,32 @@ export class Lines {
   /** Where the line belongs, and its group, after anything about them has changed. */
   settle(line: Line): void {
     const { group } = line;
-    const heap = group?.ready ?? this.#ready;
     line.rankMs = Math.max(line.fullAtMs, line.headSinceMs);
-    if (line.waiting > 0 && line.running < this.#limits.running) heap.put(line);
-    else heap.remove(line);
+    const wants = line.waiting > 0 && line.running < this.#limits.running;
+    const isReady = wants && !this.#isBroke(line);
+    if (group === undefined) place(this.#ready, line, isReady);
+    else place(group.ready, line, isReady);
+    place(this.#broke, line, wants && this.#isBroke(line));
     if (group !== undefined) this.#settleGroup(group);
-    if (line.waiting > 0) this.#heavy.put(line);
-    else this.#heavy.remove(line);
-    if (line.isIdle) this.#idle.put(line);
-    else this.#idle.remove(line);
+    place(this.#heavy, line, line.waiting > 0);
+    place(this.#idle, line, line.isIdle);
   }
 
   #settleGroup(group: Group): void {
     const best = group.ready.first;
     const { running, callersOfGroup } = this.#limits;
-    if (best === undefined || group.running >= running * callersOfGroup) {
-      this.#ready.remove(group);
-      return;
-    }
-    group.rankMs = Math.max(best.rankMs, group.fullAtMs, group.turns[0] ?? 0);
-    group.headNumber = best.headNumber;
-    this.#ready.put(group);
+    const wants = best !== undefined && group.running < running * callersOfGroup;
+    group.rankMs = Math.max(best?.rankMs ?? 0, group.fullAtMs, group.turns[0] ?? 0);
+    group.headNumber = best?.headNumber ?? 0;
+    place(this.#ready, group, wants && !this.#isBroke(group));
+    place(this.#broke, group, wants && this.#isBroke(group));
   }
 
   /** Forgets idle callers and groups whose buckets are full. */
-  forget(nowMs: number, most = FORGET_AT_ONCE): void {
+  forget(most: number): void {
     for (let left = most; left > 0; left--) {
       const first = this.#idle.first;
-      if (first === undefined || first.fullAtMs > nowMs) return;
+      if (first === undefined || first.fullAtMs > this.#nowMs) return;
       this.#idle.remove(first);
       if (first.kind === "group") this.#groups.delete(first.key);
       else this.#forgetLine(first);
@@ -182,8 +208,8 @@ export class Lines {
     return before + 1;
   }
 
-  #comesToHead(line: Line, nowMs: number): void {
-    line.headSinceMs = nowMs;
+  #comesToHead(line: Line): void {
+    line.headSinceMs = this.#nowMs;
     this.#heads += 1;
     line.headNumber = this.#heads;
   }
@@ -197,4 +223,17 @@ export class Lines {
     line.group.waiting -= 1;
     line.group.waitingBytes -= job.inputBytes;
   }
+}
+
+function isFullBefore(a: Contender, b: Contender): boolean {
+  return a.fullAtMs < b.fullAtMs;
+}
+
+function place<Field extends string, Item extends Record<Field, number>>(
+  heap: Heap<Field, Item>,
+  item: Item,
+  isIn: boolean,
+): void {
+  if (isIn) heap.put(item);
+  else heap.remove(item);
 }

@@ -91,6 +91,26 @@ export class Groups {
     for (const file of order) this.#set(file, `${bytes}`);
   }
 
+  /**
+   * Memory that one job, or all of them, hold. Pages of files in it can be dropped and so are not
+   * held; they are looked at only when it is more than `enough` with them.
+   * @throws SandboxFault naming the file.
+   */
+  memoryBytes(enough: number, slot?: number): number {
+    const isV2 = this.#places.version === 2;
+    const leaf = slot === undefined ? "" : `/slot-${slot}`;
+    const directory = `${this.#places.memory}/jobs${leaf}`;
+    const whole = Number(
+      this.#read(`${directory}/${isV2 ? "memory.current" : "memory.usage_in_bytes"}`),
+    );
+    if (whole <= enough) return whole;
+    // Files in RAM are counted among both, and cannot be dropped.
+    const pages = isV2 ? "file" : "total_cache";
+    const shared = isV2 ? "shmem" : "total_shmem";
+    const stat = `${directory}/memory.stat`;
+    return Math.max(0, whole - this.#field(stat, pages) + this.#field(stat, shared));
+  }
+
   /** Of CPU alone, of a job that runs. @throws SandboxFault naming the file. */
   limitCpus(slot: number, cpus: number): void {
     const atLeastUs = Math.round(cpus * PERIOD_US);

@@ -11,7 +11,6 @@ import type {
   Runner,
   RunnerHealth,
 } from "../core/runner.ts";
-import type { Box } from "./box.ts";
 import { type Chooser, chooserFor, collect, NO_OUTPUTS, OutputLimit } from "./collect.ts";
 import type { EnvironmentTree } from "./environments.ts";
 import { Groups } from "./groups.ts";
@@ -109,6 +108,10 @@ export class SandboxRunner implements Runner {
 
   report(health: RunnerHealth): void {
     this.#health = health;
+  }
+
+  memoryBytes(enough: number): number {
+    return this.#groups.memoryBytes(enough);
   }
 
   health(): RunnerHealth {
@@ -212,10 +215,12 @@ export class SandboxRunner implements Runner {
       await release();
       return { ...this.#unrun({ kind: "sandbox_error", step: faultOf(error).step }), isolation };
     }
-    return { isolation, ...(await this.#collectFrom(box, isOutput, ended, release)) };
+    return { isolation, ...(await this.#collectFrom(leased, isOutput, ended)) };
   }
 
-  async #collectFrom(box: Box, isOutput: Chooser, ended: Ended, release: () => Promise<void>) {
+  async #collectFrom(leased: Leased<PreparedBox>, isOutput: Chooser, ended: Ended) {
+    const { slot, release } = leased;
+    const { box } = leased.box;
     const { outcome } = ended;
     // All processes of the job are dead. That the box dies, too, is nothing to wait for here: whoever
     // destroys the outputs waits for it, and its slot is used again only then.
@@ -228,7 +233,9 @@ export class SandboxRunner implements Runner {
     const timer = setTimeout(() => void box.destroy(), COLLECT_MS);
     try {
       const outputs: Outputs = await collect(box, isOutput, release);
-      return { ...ended, outputs };
+      if (!outputs.holdsBox) return { ...ended, outputs };
+      const boxBytes = () => this.#groups.memoryBytes(0, slot);
+      return { ...ended, outputs: { ...outputs, boxBytes } };
     } catch (error) {
       void release();
       const failed: Outcome =

@@ -76,6 +76,10 @@ export class RunningBox implements RunningJob {
     void this.#box.send(FRAME.signal, encodeNumbers(numberOfSignal(name)));
   }
 
+  memoryBytes(): number {
+    return this.#hasEnded ? 0 : this.#groups.memoryBytes(0, this.#slot);
+  }
+
   /** Lifts the throttle for good; comes before every kill. */
   letDie(): void {
     try {

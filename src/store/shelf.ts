@@ -7,6 +7,7 @@
  * A download takes a lease, so that expiry does not cut it; a lease is honoured for `leaseMs`
  * only, or a client that reads one byte a minute would hold a box for ever.
  */
+import type { Caller } from "../core/caller.ts";
 import type { Outputs } from "../core/runner.ts";
 import type { Clock } from "./clock.ts";
 import type { Job, JobRecord } from "./record.ts";
@@ -22,6 +23,15 @@ export interface ShelfLimits {
   /** Of one caller. */
   readonly keptBoxes: number;
   readonly keptBytes: number;
+  /** Of all callers. */
+  readonly allKeptBoxes: number;
+}
+
+/** What one ended job holds of the machine's memory. */
+export interface Shelved {
+  readonly id: string;
+  readonly caller: Caller;
+  readonly bytes: number;
 }
 
 /** Somebody reads a job's outputs; end it exactly once (later calls do nothing). */
@@ -52,6 +62,8 @@ export class Shelf {
   readonly #ended = new Map<string, Ended>();
   readonly #holdings = new Map<string, Holding>();
   readonly #dying = new Set<Promise<void>>();
+  /** Jobs whose boxes are kept, the oldest first. */
+  readonly #boxes = new Map<string, JobRecord>();
   #bytes = 0;
   #cancelTimer: (() => void) | undefined;
 
@@ -65,7 +77,7 @@ export class Shelf {
     return this.#jobs.size;
   }
 
-  /** Bytes that ended jobs hold. */
+  /** Bytes that ended jobs hold, in this process and in their boxes. */
   get heldBytes(): number {
     return this.#bytes;
   }
@@ -73,6 +85,21 @@ export class Shelf {
   /** No job is remembered, and nothing of one is still on its way out. */
   get isEmpty(): boolean {
     return this.#jobs.size === 0 && this.#dying.size === 0;
+  }
+
+  /** Those in this process alone. */
+  get ownBytes(): number {
+    let own = this.#bytes;
+    for (const { outputs } of this.#boxes.values()) own -= outputs?.totalBytes ?? 0;
+    return own;
+  }
+
+  /** What ended jobs hold, the oldest first; of a box that is kept all that the job left in it. */
+  *held(): Iterable<Shelved> {
+    for (const { record, bytes } of this.#ended.values()) {
+      const inBox = record.outputs?.boxBytes?.() ?? 0;
+      yield { id: record.id, caller: record.caller, bytes: Math.max(bytes, inBox) };
+    }
   }
 
   add(record: JobRecord): void {
@@ -103,6 +130,7 @@ export class Shelf {
     holding.ids.add(record.id);
     this.#ended.set(record.id, { record, bytes: 0, leases: 0, doomed: false });
     this.#count(record.id, bytes);
+    if (record.outputs?.holdsBox === true) this.#boxes.set(record.id, record);
     this.#keepCallerInBounds(holding);
     this.#keepServiceInBounds();
     this.#setTimer();
@@ -136,6 +164,7 @@ export class Shelf {
     const outputs = record.outputs;
     if (outputs === undefined) return;
     record.outputs = undefined;
+    this.#boxes.delete(record.id);
     this.#count(record.id, -outputs.totalBytes);
     const dying = this.#destroy(outputs);
     this.#dying.add(dying);
@@ -190,15 +219,16 @@ export class Shelf {
 
   #keepCallerInBounds(holding: Holding): void {
     const boxes = [...holding.ids]
-      .map((id) => this.#jobs.get(id))
-      .filter((record) => record?.outputs?.holdsBox === true);
+      .map((id) => this.#boxes.get(id))
+      .filter((one) => one !== undefined);
     for (const record of boxes.slice(0, Math.max(0, boxes.length - this.#limits.keptBoxes))) {
-      if (record !== undefined) void this.dropOutputs(record);
+      void this.dropOutputs(record);
     }
     while (holding.bytes > this.#limits.keptBytes) this.#forgetOldest(holding);
   }
 
   #keepServiceInBounds(): void {
+    while (this.#boxes.size > this.#limits.allKeptBoxes) this.#dropBoxOfWhoKeepsMost();
     while (this.#ended.size > this.#limits.finishedJobs || this.#bytes > this.#limits.bytes) {
       const byBytes = this.#bytes > this.#limits.bytes;
       let most: Holding | undefined;
@@ -208,6 +238,17 @@ export class Shelf {
       if (most === undefined) return;
       this.#forgetOldest(most);
     }
+  }
+
+  #dropBoxOfWhoKeepsMost(): void {
+    const kept = new Map<string, number>();
+    const countOf = ({ caller }: JobRecord) => kept.get(caller.key) ?? 0;
+    for (const record of this.#boxes.values()) kept.set(record.caller.key, countOf(record) + 1);
+    let found: JobRecord | undefined;
+    for (const record of this.#boxes.values()) {
+      if (found === undefined || countOf(record) > countOf(found)) found = record;
+    }
+    if (found !== undefined) void this.dropOutputs(found);
   }
 
   #forgetOldest(holding: Holding): void {

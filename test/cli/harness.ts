@@ -111,12 +111,14 @@ function fakeRunner(setting: Setting, seen: Seen, options: LocalRunnerOptions): 
     slots: 1,
     interpreters: INTERPRETERS,
     environments: environments.map((name) => ({ name, interpreters: [], packages: [] })),
+    memoryBytes: () => 0,
     health: () => ({ healthy: true }),
     run: async (spec, events, signal) => {
       seen.specs.push(spec);
       events.onStarted({
         cpuMs: () => 0,
         throttle: () => undefined,
+        memoryBytes: () => 0,
         writeStdin: () => Promise.resolve(),
         endStdin: () => undefined,
         sendSignal: () => undefined,

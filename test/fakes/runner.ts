@@ -77,6 +77,8 @@ export class FakeRun implements RunningJob {
   usedCpuMs = 0;
   /** Cores that it is held to, in the order in which that was said. */
   readonly throttles: (number | undefined)[] = [];
+  /** It does not die when it is stopped. */
+  isStuck = false;
   /** What is told of it when it is stopped. */
   usageWhenStopped = SOME_USAGE;
   readonly #events: RunEvents;
@@ -112,6 +114,13 @@ export class FakeRun implements RunningJob {
 
   cpuMs(): number {
     return this.usedCpuMs;
+  }
+
+  /** What its cgroup holds. */
+  heldBytes = 0;
+
+  memoryBytes(): number {
+    return this.heldBytes;
   }
 
   throttle(cpus: number | undefined): void {
@@ -150,6 +159,8 @@ export class FakeRun implements RunningJob {
   }
 
   #stop(): void {
+    if (this.isStuck) return;
+    this.heldBytes = 0;
     const outcome: Outcome = { kind: this.signal.reason as StopCause };
     this.end({ outcome, usage: this.usageWhenStopped });
   }
@@ -191,6 +202,10 @@ export class FakeRunner implements Runner {
     const run = this.runs[index];
     if (run !== undefined) return Promise.resolve(run);
     return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  memoryBytes(): number {
+    return this.runs.reduce((sum, run) => sum + run.heldBytes, 0);
   }
 
   health(): RunnerHealth {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Caller } from "../../src/core/caller.ts";
 import { Refusal } from "../../src/core/errors.ts";
+import { SHARING } from "../../src/core/limits.ts";
 import { Uploads } from "../../src/http/uploads.ts";
 import { echo, makeRig, post, readAnswer, settle } from "../fakes/service.ts";
 
@@ -21,36 +22,112 @@ function codeOf(action: () => unknown): string {
   return "none";
 }
 
+let nowMs = 0;
+const reserved: number[] = [];
+
+function uploadsOf(limits: { total: number; totalBytes: number }): Uploads {
+  const reserve = (bytes: number) => void reserved.push(bytes);
+  return new Uploads({ perCaller: 2, nowMs: () => nowMs, reserve, ...limits });
+}
+
 describe("Uploads", () => {
   it("gives each caller a few places and takes them back", () => {
-    const uploads = new Uploads({ perCaller: 2, total: 10, totalBytes: 1000 });
-    const end = uploads.begin(a, 10);
+    const uploads = uploadsOf({ total: 10, totalBytes: 1000 });
+    const upload = uploads.begin(a, 10);
     uploads.begin(a, 10);
     assert.equal(
       codeOf(() => uploads.begin(a, 10)),
       "caller_busy",
     );
     uploads.begin(b, 10);
-    end();
+    upload.end();
     uploads.begin(a, 10);
   });
 
   it("bounds places and bytes of all callers", () => {
-    const few = new Uploads({ perCaller: 2, total: 2, totalBytes: 1000 });
+    const few = uploadsOf({ total: 2, totalBytes: 1000 });
     few.begin(a, 1);
     few.begin(b, 1);
     assert.equal(
       codeOf(() => few.begin(c, 1)),
       "queue_full",
     );
-    const small = new Uploads({ perCaller: 2, total: 10, totalBytes: 100 });
-    const end = small.begin(a, 60);
+    const small = uploadsOf({ total: 10, totalBytes: 100 });
+    const upload = small.begin(a, 50);
     assert.equal(
-      codeOf(() => small.begin(b, 41)),
+      codeOf(() => small.begin(b, 51)),
       "queue_full",
     );
-    end();
+    assert.equal(small.heldBytes, 50);
+    upload.end();
+    upload.end();
     small.begin(b, 100);
+    assert.equal(small.heldBytes, 100);
+  });
+
+  it("asks for room in memory before a byte is read", () => {
+    reserved.length = 0;
+    uploadsOf({ total: 2, totalBytes: 1000 }).begin(a, 70);
+    assert.deepEqual(reserved, [70]);
+    const full = new Uploads({
+      perCaller: 2,
+      total: 2,
+      totalBytes: 1000,
+      nowMs: () => 0,
+      reserve: () => {
+        throw new Refusal("queue_full");
+      },
+    });
+    assert.equal(
+      codeOf(() => full.begin(a, 1)),
+      "queue_full",
+    );
+    assert.equal(full.heldBytes, 0);
+  });
+
+  it("gives a newcomer the place, or the bytes, of whoever holds more than it would", () => {
+    const few = uploadsOf({ total: 3, totalBytes: 1000 });
+    const [kept, lost] = [few.begin(a, 1), few.begin(a, 1)];
+    few.begin(b, 1);
+    few.begin(c, 1);
+    assert.equal(kept.gaveWay.aborted, false);
+    assert.equal(lost.gaveWay.aborted, true);
+    assert.ok(lost.gaveWay.reason instanceof Refusal);
+    lost.end();
+    assert.equal(
+      codeOf(() => few.begin(c, 1)),
+      "queue_full",
+      "among equals nobody gives way",
+    );
+    assert.equal(few.heldBytes, 3);
+    const small = uploadsOf({ total: 10, totalBytes: 100 });
+    const large = small.begin(a, 90);
+    small.begin(b, 40);
+    assert.equal(large.gaveWay.aborted, true);
+    assert.equal(small.heldBytes, 40);
+  });
+
+  it("gives a newcomer the place of one that is slow, not of one that is not", () => {
+    nowMs = 0;
+    const few = uploadsOf({ total: 2, totalBytes: 1000 });
+    const [slow, quick] = [few.begin(a, 1), few.begin(b, 1)];
+    nowMs = 10_000;
+    quick.count(10 * SHARING.slowBytesPerSecond);
+    slow.count(10 * SHARING.slowBytesPerSecond - 1);
+    few.begin(c, 1);
+    assert.equal(slow.gaveWay.aborted, true);
+    assert.equal(quick.gaveWay.aborted, false);
+  });
+
+  it("counts a network as four callers", () => {
+    const many = uploadsOf({ total: 100, totalBytes: 1000 });
+    const member = (i: number) => ({ key: `m${i}`, group: "net" });
+    for (let i = 0; i < 8; i++) many.begin(member(i), 1);
+    assert.equal(
+      codeOf(() => many.begin(member(9), 1)),
+      "caller_busy",
+    );
+    many.begin(a, 1);
   });
 });
 

@@ -82,8 +82,9 @@ class Oracle {
     );
   }
 
-  /** What `chosen` has used is not more than what `other` has. */
+  /** It has fewer slots, or as many and has not used more. */
   mayGoBefore(chosen: Known, other: Known): boolean {
+    if (chosen.running.size !== other.running.size) return chosen.running.size < other.running.size;
     const used = (known: Known) => Math.max(0, CAPACITY_MS - known.creditMs);
     if (used(chosen) > NEAR_MS || used(other) > NEAR_MS) {
       return used(chosen) <= used(other) + NEAR_MS;

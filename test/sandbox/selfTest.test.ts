@@ -19,6 +19,7 @@ function answering(printed: string, outcome: Outcome = { kind: "exited", exitCod
     slots: 1,
     interpreters: [],
     environments: [],
+    memoryBytes: () => 0,
     health: () => ({ healthy: true }),
     close: () => Promise.resolve(),
     run: (spec, events) => {

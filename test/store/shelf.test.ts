@@ -11,6 +11,7 @@ const LIMITS: ShelfLimits = {
   finishedJobs: 100,
   bytes: 10_000,
   keptBoxes: 2,
+  allKeptBoxes: 100,
   keptBytes: 1000,
 };
 
@@ -222,5 +223,36 @@ describe("Shelf", () => {
     assert.equal(outputs.destroyed, 1);
     assert.equal(r.shelf.size, 0);
     assert.equal(r.clock.timers, 0);
+  });
+
+  it("keeps a bounded number of boxes of all callers, and drops those of whoever keeps most", () => {
+    const own = rig({ allKeptBoxes: 3, keptBoxes: 9 });
+    const boxes = ["a", "a", "b", "b"].map(() => new FakeOutputs({ f: "x" }, true));
+    const jobs = boxes.map((outputs, i) => endedJob(own, `${i}`, i < 2 ? "a" : "b", outputs));
+    assert.deepEqual(
+      jobs.map((one) => one.outputs === undefined),
+      [true, false, false, false],
+    );
+    const fifth = endedJob(own, "5", "c", new FakeOutputs({ f: "x" }, true));
+    assert.equal(jobs[2]?.outputs, undefined, "b keeps most");
+    assert.ok(fifth.outputs);
+    assert.equal(own.shelf.get("2")?.id, "2", "status and log stay");
+  });
+
+  it("tells what is held here and, of boxes that are kept, all that they hold", () => {
+    const own = rig();
+    endedJob(own, "1", "a", new FakeOutputs({ f: "12345" }));
+    const box = Object.assign(new FakeOutputs({ f: "123" }, true), { boxBytes: () => 1000 });
+    endedJob(own, "2", "b", box);
+    // Each has printed four bytes.
+    assert.equal(own.shelf.heldBytes, 16);
+    assert.equal(own.shelf.ownBytes, 13);
+    assert.deepEqual(
+      [...own.shelf.held()].map(({ id, bytes }) => [id, bytes]),
+      [
+        ["1", 9],
+        ["2", 1000],
+      ],
+    );
   });
 });
