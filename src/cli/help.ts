@@ -5,6 +5,7 @@ import {
   CANCEL_OPTIONS,
   DOCTOR_OPTIONS,
   DOWNLOAD_OPTIONS,
+  LOGS_OPTIONS,
   LOOK_OPTIONS,
   MCP_OPTIONS,
   RUN_OPTIONS,
@@ -36,9 +37,9 @@ export const PAGES: ReadonlyMap<string, Page> = new Map([
   [
     "logs",
     {
-      usage: "sandrun logs ID",
+      usage: "sandrun logs [-f] ID",
       about: "What a job on a server printed so far, each stream to its own.",
-      options: LOOK_OPTIONS,
+      options: LOGS_OPTIONS,
     },
   ],
   [
@@ -120,8 +121,8 @@ Options stand before FILE; everything after it belongs to the program.
 ${optionLines(RUN_OPTIONS)}  --version
   -h, --help
 
-With FILE or DIR, standard input goes to the program unless it is a terminal. It is read to its
-end before the program starts, at most 8 MB. Of a DIR, links are refused and .git is left out.
+With FILE or DIR, standard input goes to the program: a terminal or a pipe as it is typed and comes,
+a file (at most 8 MB) at once. The first Ctrl-C interrupts the program, the second cancels it. Of a DIR, links are refused and .git is left out.
 Files written by --out never get an execute permission.
 
 The server may also stand in ~/.config/sandrun/config.json (or the file that SANDRUN_CONFIG names):

@@ -2,13 +2,21 @@
 import type { Readable, Writable } from "node:stream";
 import type { Backend } from "./backend.ts";
 
+/** What the first Ctrl-C does instead of ending the run: it reaches the program. */
+export interface FirstInterrupt {
+  forward: (() => void) | undefined;
+}
+
 export interface Io {
   readonly env: NodeJS.ProcessEnv;
   readonly stdin: Readable & { readonly isTTY?: boolean };
+  /** More may come on it while a program runs: a terminal in front of somebody, or a pipe. */
+  readonly stdinIsLive: boolean;
   readonly stdout: Writable & { readonly isTTY?: boolean };
   readonly stderr: Writable & { readonly isTTY?: boolean };
   /** Aborted by the first Ctrl-C (or a request to end), with the exit status as its reason. */
   readonly interrupted: AbortSignal;
+  readonly firstInterrupt: FirstInterrupt;
   loadBackend(): Promise<Backend>;
 }
 

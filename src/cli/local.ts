@@ -2,7 +2,7 @@
 import type { Outcome, PrintedChunk } from "../core/job.ts";
 import { MIB, TRANSFER_LIMITS } from "../core/limits.ts";
 import { parseManifest, resolveManifest } from "../core/manifest.ts";
-import type { Finished, JobSpec, Runner } from "../core/runner.ts";
+import type { Finished, JobSpec, Runner, RunningJob } from "../core/runner.ts";
 import { endSentence } from "../core/words.ts";
 import type { Backend } from "./backend.ts";
 import type { Destination } from "./collect.ts";
@@ -13,6 +13,7 @@ import { localResult } from "./jobJson.ts";
 import type { Prepared } from "./prepare.ts";
 import type { EnvironmentChoice } from "./runOptions.ts";
 import { EXIT, exitStatus } from "./show.ts";
+import { passOnInput } from "./typed.ts";
 
 /** What the caller wants to have of a job. */
 export interface Wanted {
@@ -30,7 +31,9 @@ export async function runLocally(
 ): Promise<number> {
   const { name, directory } = environment ?? {};
   const asked = parseManifest(prepared.fields);
-  const request = { ...asked, stdin: prepared.stdin ?? asked.stdin };
+  const stdin = prepared.stdin ?? asked.stdin;
+  // Whatever its job.json says: nobody but us could send it anything.
+  const request = { ...asked, stdin, interactive: prepared.isLive };
   const runner = await backend.openLocalRunner({
     environments: name === undefined || directory === undefined ? {} : { [name]: directory },
   });
@@ -68,11 +71,22 @@ async function runToEnd(
     if (keep !== undefined) keep.push(chunk);
     else shown = Promise.all([shown, put(io[chunk.stream], chunk.bytes)]).then(() => undefined);
   };
+  let stopInput = (): void => undefined;
+  const onStarted = (running: RunningJob): void => {
+    io.firstInterrupt.forward = () => running.sendSignal("SIGINT");
+    if (!spec.manifest.interactive) return;
+    stopInput = passOnInput(io, {
+      write: (bytes) => running.writeStdin(bytes),
+      end: () => running.endStdin(),
+    });
+  };
   try {
-    const finished = await runner.run(spec, { onStarted: () => undefined, onPrinted }, stop.signal);
+    const finished = await runner.run(spec, { onStarted, onPrinted }, stop.signal);
     await shown;
     return finished;
   } finally {
+    stopInput();
+    io.firstInterrupt.forward = undefined;
     io.interrupted.removeEventListener("abort", cancel);
   }
 }

@@ -1,5 +1,5 @@
 /**
- * `fetch` that trusts exactly one certificate, by its SHA-256, in place of the authorities: for a
+ * `fetch` and WebSockets that trust exactly one certificate, by its SHA-256, in place of the authorities: for a
  * server with a self-signed one. The certificate is compared before a connection is handed to
  * HTTP, so not a byte of a job goes to anybody else.
  */
@@ -7,7 +7,10 @@ import { Agent, request } from "node:https";
 import type { Duplex } from "node:stream";
 import { Readable } from "node:stream";
 import { connect } from "node:tls";
+import { WebSocket } from "ws";
+import type { OpenSocket } from "../client/attach.ts";
 import type { Fetch } from "../client/client.ts";
+import { CLIENT_LIMITS } from "../core/limits.ts";
 import { UsageError } from "./usage.ts";
 
 /** Upper-case hex pairs with colons, as certificates are printed. @throws UsageError */
@@ -77,6 +80,13 @@ export function pinnedFetch(fingerprint: string): Fetch {
     sent.end(body);
     return promise;
   };
+}
+
+/** The same for WebSockets. */
+export function pinnedSocket(fingerprint: string): OpenSocket {
+  const agent = new PinningAgent(fingerprint);
+  const maxPayload = CLIENT_LIMITS.frameCharacters;
+  return (url) => new WebSocket(url, { agent, maxPayload, perMessageDeflate: false });
 }
 
 function flat(headers: NodeJS.Dict<string[]>): [string, string][] {

@@ -11,13 +11,18 @@ import { isRecord, manifestFields } from "./runOptions.ts";
 import type { Parsed } from "./usage.ts";
 import { one, UsageError } from "./usage.ts";
 
+/** What becomes of standard input: kept for the run, read to its end before, not touched. */
+export type InputUse = "live" | "whole" | "none";
+
 /** A job that is complete but not yet checked. */
 export interface Prepared {
   readonly input: InputTree;
   /** As in JSON, without `stdin`. */
   readonly fields: Readonly<Record<string, unknown>>;
-  /** Bytes for the program's standard input; undefined when nothing was piped in. */
+  /** Bytes for the program's standard input; undefined when nothing was given. */
   readonly stdin: Uint8Array | undefined;
+  /** Standard input goes to the program while it runs. */
+  readonly isLive: boolean;
 }
 
 /** What the language of piped code is when nobody says; the same as for code sent to `/run`. */
@@ -28,22 +33,27 @@ const PATIENCE_MS = 2000;
 
 /**
  * Gathers FILE, DIR or the code on standard input.
+ * @param input for a program; code is read from standard input whatever it says
  * @throws UsageError, Refusal
  */
-export async function prepareJob(parsed: Parsed, io: Io): Promise<Prepared> {
+export async function prepareJob(parsed: Parsed, io: Io, input: InputUse): Promise<Prepared> {
   const [target, ...args] = parsed.rest;
   if (target === undefined && io.stdin.isTTY === true)
     throw new UsageError("say what to run: a file, a directory or code on standard input");
   if (target === undefined || target === "-") return prepareCode(parsed, args, io);
   const isTree = await isDirectory(target);
   const gathered = isTree ? await gatherDirectory(target) : await gatherFile(target);
-  const { input, manifest } = isTree ? takeManifest(gathered) : { input: gathered, manifest: {} };
-  const stdin =
-    io.stdin.isTTY === true ? undefined : await readStdin(io, MANIFEST_LIMITS.stdinBytes);
+  const { input: files, manifest } = isTree
+    ? takeManifest(gathered)
+    : { input: gathered, manifest: {} };
+  const isLive = input === "live" && io.stdinIsLive;
+  const isRead = !isLive && input !== "none" && io.stdin.isTTY !== true;
+  const stdin = isRead ? await readStdin(io, MANIFEST_LIMITS.stdinBytes) : undefined;
   return {
-    input,
+    input: files,
     fields: manifestFields(parsed, args, manifest, io.env),
     stdin: stdin?.byteLength === 0 ? undefined : stdin,
+    isLive,
   };
 }
 
@@ -64,6 +74,7 @@ async function prepareCode(parsed: Parsed, args: readonly string[], io: Io): Pro
     input: { files: [file], directories: [] },
     fields: language === undefined ? fields : { ...fields, interpreter: language },
     stdin: undefined,
+    isLive: false,
   };
 }
 

@@ -13,6 +13,7 @@ import { endSentence } from "../core/words.ts";
 import { collect, mentionFiles } from "./collect.ts";
 import type { Io } from "./io.ts";
 import { put, tell } from "./io.ts";
+import { talkLive } from "./live.ts";
 import type { Wanted } from "./local.ts";
 import type { Prepared } from "./prepare.ts";
 import { EXIT, errorSentence, exitStatus } from "./show.ts";
@@ -32,9 +33,15 @@ export async function runRemotely(
   client: SandrunClient,
   io: Io,
 ): Promise<number> {
-  const job = await upload(prepared);
-  const waitSeconds = CLIENT_LIMITS.runWaitSeconds;
-  const answer = await client.run(job, { waitSeconds, signal: io.interrupted });
+  const signal = io.interrupted;
+  const job = await upload({ ...prepared, fields: inputFields(prepared) });
+  if (prepared.isLive) {
+    const { job_id } = await client.submit(job, { signal });
+    return showJob(client, job_id, wanted, io);
+  }
+  const waitSeconds = wanted.json ? CLIENT_LIMITS.runWaitSeconds : CLIENT_LIMITS.quickRunSeconds;
+  const answer = await client.run(job, { waitSeconds, signal });
+  if (!answer.finished && !wanted.json) return showJob(client, answer.job.job_id, wanted, io);
   const jobId = answer.finished ? answer.result.job_id : answer.job.job_id;
   const isGone = answer.finished && answer.result.files.every(({ base64 }) => base64 !== undefined);
   try {
@@ -43,6 +50,36 @@ export async function runRemotely(
   } finally {
     // Also after Ctrl-C, so without its signal: what we started must not run on.
     if (!isGone) await discard(client, jobId, io);
+  }
+}
+
+/** Whatever its job.json says, a program whose input is all there must not wait for more. */
+function inputFields({ fields, isLive }: Prepared): Prepared["fields"] {
+  return isLive || "interactive" in fields ? { ...fields, interactive: isLive } : fields;
+}
+
+/** Shows a job as it happens, gets its files and has it destroyed. */
+async function showJob(
+  client: SandrunClient,
+  jobId: string,
+  wanted: Wanted,
+  io: Io,
+): Promise<number> {
+  try {
+    const ended = await talkLive(client, jobId, io);
+    await reportEnd(
+      {
+        ...ended,
+        stdout_truncated: ended.stdoutTruncated,
+        stderr_truncated: ended.stderrTruncated,
+      },
+      io,
+    );
+    const { details } = await client.outputs(jobId, { signal: io.interrupted });
+    const files = details.map((file) => ({ ...file, base64: undefined }));
+    return await takeFiles({ ...ended, job_id: jobId, files }, client, wanted, io);
+  } finally {
+    await discard(client, jobId, io);
   }
 }
 
@@ -120,10 +157,19 @@ async function report(
   wanted: Wanted,
   io: Io,
 ): Promise<number> {
-  const outcome = outcomeFromWire(result.outcome);
-  const status = exitStatus(outcome);
   if (wanted.json) await put(io.stdout, `${JSON.stringify(result)}\n`);
   else await show(result, io);
+  return takeFiles(result, client, wanted, io);
+}
+
+/** @returns the exit status */
+async function takeFiles(
+  result: Pick<Result, "job_id" | "outcome" | "files">,
+  client: SandrunClient,
+  wanted: Wanted,
+  io: Io,
+): Promise<number> {
+  const status = exitStatus(outcomeFromWire(result.outcome));
   if (wanted.destination === undefined) {
     if (!wanted.json) await mentionFiles(result.files.length, io);
     return status;
@@ -145,6 +191,13 @@ async function show(result: Result, io: Io): Promise<void> {
     await put(io.stdout, result.stdout);
     await put(io.stderr, result.stderr);
   }
+  await reportEnd(result, io);
+}
+
+async function reportEnd(
+  result: Pick<Result, "outcome" | "stdout_truncated" | "stderr_truncated">,
+  io: Io,
+): Promise<void> {
   for (const stream of ["stdout", "stderr"] as const) {
     if (result[`${stream}_truncated`]) await tell(io, `${stream} was cut at the server's limit`);
   }

@@ -42,8 +42,9 @@ export async function openClient({ server, fingerprint }: ServerChoice): Promise
   const { SandrunClient } = await import("../client/client.ts");
   if (fingerprint === undefined || fingerprint === "") return new SandrunClient({ server });
   if (url.protocol === "http:") throw new UsageError("a fingerprint needs an https server");
-  const { parseFingerprint, pinnedFetch } = await import("./pinned.ts");
-  return new SandrunClient({ server, fetch: pinnedFetch(parseFingerprint(fingerprint)) });
+  const { parseFingerprint, pinnedFetch, pinnedSocket } = await import("./pinned.ts");
+  const pin = parseFingerprint(fingerprint);
+  return new SandrunClient({ server, fetch: pinnedFetch(pin), webSocket: pinnedSocket(pin) });
 }
 
 /** For the commands that make no sense without one. @throws UsageError */

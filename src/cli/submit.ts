@@ -14,7 +14,7 @@ export const submit: Command = async (argv, io) => {
   if (environmentChoice(parsed)?.directory !== undefined)
     throw new UsageError("a server has its own environments; give only the name");
   const client = await requireClient(parsed, io);
-  const job = await upload(await prepareJob(parsed, io));
+  const job = await upload(await prepareJob(parsed, io, "whole"));
   const submitted = await client.submit(job, { signal: io.interrupted });
   const line = has(parsed, "json") ? JSON.stringify(submitted) : shown(submitted.job_id);
   await put(io.stdout, `${line}\n`);

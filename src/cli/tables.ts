@@ -55,6 +55,7 @@ export const RUN_OPTIONS: readonly OptionSpec[] = [
   ENVIRONMENT_OPTION,
   ...OUT_OPTIONS,
   { name: "json", help: "print the result as JSON" },
+  { name: "watch", help: "run again whenever FILE or DIR changes, without input; Ctrl-C ends it" },
   ...SERVER_OPTIONS,
   LOCAL_OPTION,
 ];
@@ -66,7 +67,13 @@ export const SUBMIT_OPTIONS: readonly OptionSpec[] = [
   ...SERVER_OPTIONS,
 ];
 
-/** `status`, `logs`, `outputs`. */
+export const LOGS_OPTIONS: readonly OptionSpec[] = [
+  { name: "follow", short: "f", help: "go on with what the job prints, until it ends" },
+  JSON_OPTION,
+  ...SERVER_OPTIONS,
+];
+
+/** `status`, `outputs`. */
 export const LOOK_OPTIONS: readonly OptionSpec[] = [JSON_OPTION, ...SERVER_OPTIONS];
 
 export const DOWNLOAD_OPTIONS: readonly OptionSpec[] = [...OUT_OPTIONS, ...SERVER_OPTIONS];

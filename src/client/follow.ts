@@ -22,7 +22,8 @@ export async function* follow(
 ): AsyncGenerator<LiveEvent> {
   const reader = new FrameReader(from);
   let failures = 0;
-  let wasOpen = false;
+  // Who has a number was connected before.
+  let wasOpen = from > 0;
   for (;;) {
     const attempt = new Attempt(signal);
     try {

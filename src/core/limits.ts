@@ -138,6 +138,8 @@ export const CLIENT_LIMITS = {
   jsonBytes: 160 * MIB,
   /** How long the command line waits in one request before it asks for the status instead. */
   runWaitSeconds: 5,
+  /** How long it waits for a result in one answer before it follows the job live. */
+  quickRunSeconds: 0.3,
   statusEveryMs: 500,
   /** One event of a live stream. */
   frameCharacters: 256 * KIB,

@@ -100,7 +100,11 @@ export async function startLocalWarden(
   program = nativeProgram(),
 ): Promise<LocalWarden> {
   const stderr = isQuiet ? "pipe" : "inherit";
-  const child = spawn(program, ["local"], { stdio: ["pipe", "pipe", stderr] });
+  const child = spawn(program, ["local"], {
+    stdio: ["pipe", "pipe", stderr],
+    // A session of its own: Ctrl-C is for us, who tell the program, and not for all its boxes.
+    detached: true,
+  });
   const exited = once(child, "exit");
   // A program that cannot be started at all shows by its missing handover.
   exited.catch(() => undefined);

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { PassThrough, Readable } from "node:stream";
 import type { Backend, LocalRunnerOptions } from "../../src/cli/backend.ts";
 import { dispatch } from "../../src/cli/dispatch.ts";
-import type { Io } from "../../src/cli/io.ts";
+import type { FirstInterrupt, Io } from "../../src/cli/io.ts";
 import type { Outcome } from "../../src/core/job.ts";
 import type { InterpreterInfo } from "../../src/core/offer.ts";
 import type { Finished, JobSpec, Runner } from "../../src/core/runner.ts";
@@ -17,6 +17,8 @@ export interface Script {
   readonly dropped?: number;
   /** Runs until it is stopped. */
   readonly endless?: boolean;
+  /** Prints its standard input, to its end. */
+  readonly reads?: boolean;
 }
 
 export interface Terminals {
@@ -30,8 +32,12 @@ export interface Setting {
   readonly stdin?: string | Uint8Array | Readable;
   readonly env?: NodeJS.ProcessEnv;
   readonly terminals?: Terminals;
+  /** Standard input may go on while the program runs. */
+  readonly live?: boolean;
+  readonly firstInterrupt?: FirstInterrupt;
   readonly interrupt?: AbortController;
   readonly onStarted?: () => void;
+  readonly onStdout?: (text: string) => void;
   /** What trying a box says; nothing is wrong when it is left out. */
   readonly brokenBox?: string;
 }
@@ -63,11 +69,13 @@ interface Seen {
 
 export async function sandrun(argv: readonly string[], setting: Setting = {}): Promise<Ran> {
   const seen: Seen = { specs: [], opened: [], closed: 0, destroyed: 0 };
-  const stdout = collector(setting.terminals?.stdout);
+  const stdout = collector(setting.terminals?.stdout, setting.onStdout);
   const stderr = collector(setting.terminals?.stderr);
   const io: Io = {
     env: setting.env ?? {},
     stdin: source(setting),
+    stdinIsLive: setting.live ?? false,
+    firstInterrupt: setting.firstInterrupt ?? { forward: undefined },
     stdout: stdout.stream,
     stderr: stderr.stream,
     interrupted: (setting.interrupt ?? new AbortController()).signal,
@@ -83,10 +91,16 @@ function source(setting: Setting): Io["stdin"] {
   return Object.assign(readable, { isTTY: setting.terminals?.stdin ?? false });
 }
 
-function collector(isTTY = false): { stream: Io["stdout"]; bytes: () => Buffer } {
+function collector(
+  isTTY = false,
+  seen: (text: string) => void = () => undefined,
+): { stream: Io["stdout"]; bytes: () => Buffer } {
   const chunks: Buffer[] = [];
   const stream = new PassThrough();
-  stream.on("data", (chunk: Buffer) => chunks.push(chunk));
+  stream.on("data", (chunk: Buffer) => {
+    chunks.push(chunk);
+    seen(chunk.toString());
+  });
   return { stream: Object.assign(stream, { isTTY }), bytes: () => Buffer.concat(chunks) };
 }
 
@@ -115,12 +129,15 @@ function fakeRunner(setting: Setting, seen: Seen, options: LocalRunnerOptions): 
     health: () => ({ healthy: true }),
     run: async (spec, events, signal) => {
       seen.specs.push(spec);
+      const inputEnded = Promise.withResolvers<void>();
       events.onStarted({
         cpuMs: () => 0,
         throttle: () => undefined,
         memoryBytes: () => 0,
-        writeStdin: () => Promise.resolve(),
-        endStdin: () => undefined,
+        writeStdin: async (bytes) => {
+          if (script.reads === true) events.onPrinted({ stream: "stdout", bytes });
+        },
+        endStdin: inputEnded.resolve,
         sendSignal: () => undefined,
       });
       for (const stream of ["stdout", "stderr"] as const) {
@@ -128,6 +145,7 @@ function fakeRunner(setting: Setting, seen: Seen, options: LocalRunnerOptions): 
         if (printed !== undefined) events.onPrinted({ stream, bytes: Buffer.from(printed) });
       }
       setting.onStarted?.();
+      if (script.reads === true) await inputEnded.promise;
       if (script.endless === true) await aborted(signal);
       const outcome: Outcome = signal.aborted
         ? { kind: "cancelled" }

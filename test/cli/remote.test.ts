@@ -94,7 +94,7 @@ test("runs a directory on a server: one archive, the manifest, the result", asyn
   assert.equal(ran.stdout.toString(), "out\n");
   assert.equal(ran.stderr, "err\n");
   const [asked] = server.asked;
-  assert.match(asked?.line ?? "", /^POST \/run\?wait=\d+$/);
+  assert.match(asked?.line ?? "", /^POST \/run\?wait=[\d.]+$/);
   const { manifest, archive } = await parts(asked?.body ?? Buffer.alloc(0));
   assert.deepEqual(manifest, { timeout: 8, args: ["x"], env: { A: "1" }, stdin: "input" });
   const entries = await unpackTar(gunzipSync(archive));
@@ -116,16 +116,21 @@ async function parts(body: Buffer): Promise<{ manifest: unknown; archive: Buffer
 }
 
 test("waits for a job that takes longer, gets its files, and has it destroyed", async (t) => {
-  let polls = 0;
   const server = await serve(t, ({ line }, response) => {
     if (line.startsWith("POST /run"))
       return json(response, { job_id: ID, status: "queued", queue_position: 1 }, 202);
-    if (line === `GET /status/${ID}`) {
-      polls += 1;
-      const ended = { status: "failed", outcome: { kind: "timed_out" } };
-      return json(response, { job_id: ID, ...(polls < 2 ? { status: "running" } : ended) });
+    // A proxy that lets no WebSocket through: an event stream is enough.
+    if (line.startsWith(`GET /logs/${ID}/stream`)) return json(response, {}, 404);
+    if (line === `GET /logs/${ID}?from=0`) {
+      const frames = [
+        { status: "queued", queue_position: 1 },
+        { status: "running" },
+        { seq: 1, stream: "stdout", data: "a" },
+        { seq: 2, stream: "stderr", data: "b" },
+        { seq: 3, end: { kind: "timed_out" }, stderr_truncated: true },
+      ];
+      return response.end(frames.map((frame) => `data: ${JSON.stringify(frame)}\n\n`).join(""));
     }
-    if (line === `GET /logs/${ID}`) return json(response, { stdout: "a", stderr: "b" });
     if (line === `GET /outputs/${ID}`)
       return json(response, { files: ["r/ü.txt"], details: [fact("r/ü.txt", "content")] });
     if (line === `GET /download/${ID}/r/%C3%BC.txt`) return response.end("content");
@@ -136,8 +141,30 @@ test("waits for a job that takes longer, gets its files, and has it destroyed", 
   const ran = await server.run(["--out", dir, "-"], { stdin: "print()" });
   assert.equal(ran.status, 124);
   assert.equal(ran.stdout.toString(), "a");
-  assert.match(ran.stderr, /^bsandrun: timed out\n$/);
+  assert.equal(ran.stderr, "bsandrun: stderr was cut at the server's limit\nsandrun: timed out\n");
   assert.equal(readFileSync(join(dir, "r", "ü.txt"), "utf8"), "content");
+  assert.equal(server.asked.at(-1)?.line, `DELETE /jobs/${ID}`);
+});
+
+test("waits for a job that takes longer and prints its result as JSON", async (t) => {
+  let polls = 0;
+  const server = await serve(t, ({ line }, response) => {
+    if (line.startsWith("POST /run"))
+      return json(response, { job_id: ID, status: "queued", queue_position: 1 }, 202);
+    if (line === `GET /status/${ID}`) {
+      polls += 1;
+      const ended = { status: "failed", outcome: { kind: "timed_out" } };
+      return json(response, { job_id: ID, ...(polls < 2 ? { status: "running" } : ended) });
+    }
+    if (line === `GET /logs/${ID}`) return json(response, { stdout: "a", stderr: "b" });
+    if (line === `GET /outputs/${ID}`) return json(response, { files: [], details: [] });
+    assert.equal(line, `DELETE /jobs/${ID}`);
+    response.writeHead(204).end();
+  });
+  const ran = await server.run(["--json", "-"], { stdin: "print()" });
+  assert.equal(ran.status, 124);
+  const told = JSON.parse(ran.stdout.toString());
+  assert.deepEqual([told.stdout, told.outcome.kind, ran.stderr], ["a", "timed_out", ""]);
   assert.equal(server.asked.at(-1)?.line, `DELETE /jobs/${ID}`);
 });
 
