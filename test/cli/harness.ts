@@ -38,6 +38,7 @@ export interface Setting {
   readonly interrupt?: AbortController;
   readonly onStarted?: () => void;
   readonly onStdout?: (text: string) => void;
+  readonly onStderr?: (text: string) => void;
   /** What trying a box says; nothing is wrong when it is left out. */
   readonly brokenBox?: string;
 }
@@ -70,7 +71,7 @@ interface Seen {
 export async function sandrun(argv: readonly string[], setting: Setting = {}): Promise<Ran> {
   const seen: Seen = { specs: [], opened: [], closed: 0, destroyed: 0 };
   const stdout = collector(setting.terminals?.stdout, setting.onStdout);
-  const stderr = collector(setting.terminals?.stderr);
+  const stderr = collector(setting.terminals?.stderr, setting.onStderr);
   const io: Io = {
     env: setting.env ?? {},
     stdin: source(setting),

@@ -67,6 +67,11 @@ const EXPECTED: ReadonlyMap<string, { stdout: RegExp; leaves?: string }> = new M
 
 const CURLS: ReadonlyMap<string, RegExp> = new Map([
   ["text/plain", /^Hello from sandbox\n$/],
+  ["/submit", /"job_id":"[0-9a-f-]{36}"/],
+  [
+    "/logs/ID",
+    /"data":"42\\n"\}\n\nid: 4\ndata: \{"seq":4,"end":\{"kind":"exited","exit_code":0\}/,
+  ],
   ["--json", /"stdout":"42\\n"/],
   ["-F files", /"stdout":"array of 2\\n/],
 ]);
@@ -99,11 +104,14 @@ for (const command of local) {
 test(`README: ${serve} and what curl asks of it`, async (t) => {
   const words = serve.replace("sudo ./sandrun ", "").split(" ");
   const { port } = await startService(t, words);
+  let id = "";
   for (const command of curls) {
     const [, answer] = [...CURLS].find(([part]) => command.includes(part)) ?? [];
     assert.ok(answer !== undefined, `there is an expectation for ${command}`);
     const dir = await likeTheCheckout(t);
-    const ran = await shell(command.replace("curl", "curl -sS").replace("8443", port), dir);
+    const line = command.replace("curl", "curl -sS").replace("8443", port).replace("/ID", `/${id}`);
+    const ran = await shell(line, dir);
+    id = /"job_id":"([^"]*)"/.exec(ran.stdout)?.[1] ?? id;
     assert.equal(ran.stderr, "");
     assert.match(ran.stdout, answer);
   }
