@@ -76,13 +76,16 @@ const CURLS: ReadonlyMap<string, RegExp> = new Map([
   ["-F files", /"stdout":"array of 2\\n/],
 ]);
 
+/** Run by tests of their own. */
+const ELSEWHERE: readonly string[] = ["sudo ./sandrun serve --web"];
+
 const local = commands().filter((line) => /\.\/sandrun/.test(line) && !/ serve /.test(line));
 const curls = commands().filter((line) => line.startsWith("curl "));
 const serve = commands().find((line) => / serve /.test(line)) ?? "";
 
 test("README shows no command that is not run here", () => {
   const others = commands().filter(
-    (line) => ![...local, ...curls, serve, "npm test"].includes(line),
+    (line) => ![...local, ...curls, ...ELSEWHERE, serve, "npm test"].includes(line),
   );
   assert.deepEqual(others, []);
   assert.ok(local.length > 5 && curls.length > 2 && serve !== "");
