@@ -191,7 +191,12 @@ static void accept_box(struct keeper *keeper) {
   struct box_request request;
   struct fault fault = {0};
   int connection = accept4(KEEPER_LISTENER, NULL, NULL, SOCK_CLOEXEC);
-  if (connection == -1) return; /* the peer is gone again */
+  if (connection == -1) {
+    /* The peer is gone again; or there is no descriptor for it until a box has gone, and it waits
+     * where it is: asking on and on would only take the time of those boxes. */
+    if (errno == EMFILE || errno == ENFILE || errno == ENOMEM) (void)usleep(10000);
+    return;
+  }
   int result = check_peer(connection, &fault);
   if (result == 0 && (receive_timeout(connection, 2) == -1 ||
                       /* One call: the time is for all of it, not for each byte that drips in. */

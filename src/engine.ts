@@ -11,6 +11,7 @@
 import type { Caller } from "./core/caller.ts";
 import { Refusal } from "./core/errors.ts";
 import type { StopCause } from "./core/job.ts";
+import { SERVICE_LIMITS } from "./core/limits.ts";
 import type { Finished, JobSpec } from "./core/runner.ts";
 import { endedUnrun, faultOutcome } from "./core/unrun.ts";
 import { type LiveJob, liveJob } from "./engine/liveJob.ts";
@@ -29,6 +30,7 @@ export type { Job } from "./store/record.ts";
 export type { Lease } from "./store/shelf.ts";
 
 const ROOM_RETRY_SECONDS = 2;
+const STOPPING = "The service is shutting down.";
 
 export class Engine {
   readonly #parts: EngineParts;
@@ -75,7 +77,7 @@ export class Engine {
   }
 
   #refuseIfUnhealthy(): void {
-    if (this.#closing) throw new Refusal("unhealthy", "The service is shutting down.");
+    if (this.#closing) throw new Refusal("unhealthy", STOPPING, SERVICE_LIMITS.stopRetrySeconds);
     const health = this.#parts.runner.health();
     if (!health.healthy) throw new Refusal("unhealthy", health.reason);
   }
@@ -182,6 +184,20 @@ export class Engine {
   isAtRest(): boolean {
     const { queue, shelf, clock } = this.#parts;
     return this.#live.size === 0 && shelf.isEmpty && queue.remembered(clock.nowMs()) === 0;
+  }
+
+  /** No job is taken any more, waiting ones are cancelled, and running ones have so long to end. */
+  async drain(graceMs: number): Promise<void> {
+    this.#closing = true;
+    const live = [...this.#live.values()];
+    for (const { record } of live) if (record.state === "queued") this.cancel(record.id);
+    const over = Promise.withResolvers<void>();
+    const cancelTimer = this.#parts.clock.after(graceMs, over.resolve);
+    const ended = Promise.all(live.map((job) => job.ended.promise));
+    await Promise.race([ended, over.promise]);
+    cancelTimer();
+    for (const { record } of live) this.cancel(record.id);
+    await ended;
   }
 
   /** No job is taken any more; resolves when none is left. Does not close the runner. */

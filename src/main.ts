@@ -228,7 +228,11 @@ export async function serve(argv: readonly string[], env: NodeJS.ProcessEnv): Pr
   }
   await Promise.race([stopped, succession.untilReplaced(talk, listening.traffic, service.engine)]);
   log({ event: "stopping" });
-  await Promise.all([listening.close(), service.close()]);
+  runner.report({ healthy: false, reason: "The service is shutting down." });
+  // Nothing to do for one that was replaced. Callers can ask for their jobs as long as one runs.
+  await service.drain();
+  await listening.close();
+  await service.close();
   await runner.close();
 }
 

@@ -52,6 +52,8 @@ export interface Service {
   /** For the listener: WebSockets. */
   readonly upgrades: Upgrades;
   readonly engine: Engine;
+  /** Lets running jobs end in a while, and takes no more. */
+  drain(): Promise<void>;
   /** Cancels and destroys every job. The runner is the caller's to close. */
   close(): Promise<void>;
 }
@@ -102,7 +104,13 @@ export function createService(options: ServiceOptions): Service {
     sockets: options.sockets ?? [],
   };
   const app = createApp(deps);
-  return { app, upgrades: createUpgrades(deps, app), engine, close: () => engine.shutdown() };
+  return {
+    app,
+    upgrades: createUpgrades(deps, app),
+    engine,
+    drain: () => engine.drain(SERVICE_LIMITS.graceMs),
+    close: () => engine.shutdown(),
+  };
 }
 
 function makeQueue(options: ServiceOptions, totalWaitingBytes: number): FairQueue {

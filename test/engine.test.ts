@@ -304,6 +304,32 @@ describe("Engine", () => {
     (await runner.next()).end();
   });
 
+  it("drains: takes nothing more, cancels who waits, and who runs only when the time is over", async () => {
+    const { clock, runner, engine } = rig({ slots: 2 });
+    const quick = engine.submit(A, someSpec()).job;
+    const slow = engine.submit(A, someSpec()).job;
+    const waiting = engine.submit(A, someSpec()).job;
+    const quickRun = await runner.next();
+    await runner.next();
+    const drained = engine.drain(5000);
+    assert.deepEqual(waiting.end?.outcome, { kind: "cancelled" });
+    assert.throws(
+      () => engine.submit(A, someSpec()),
+      (error) =>
+        error instanceof Refusal && error.status === 503 && error.retryAfterSeconds !== undefined,
+    );
+    clock.advance(4999);
+    quickRun.end();
+    await engine.waitFor(quick.id, 1000, NEVER);
+    assert.deepEqual(quick.end?.outcome, { kind: "exited", exitCode: 0 });
+    assert.equal(slow.state, "running");
+    clock.advance(1);
+    await drained;
+    assert.deepEqual(engine.find(slow.id)?.end?.outcome, { kind: "cancelled" });
+    assert.equal(engine.find(quick.id), quick, "what has ended can still be asked for");
+    await engine.shutdown();
+  });
+
   it("ends and destroys everything at shutdown and takes nothing more", async () => {
     const { clock, runner, engine, shelf } = rig({ slots: 1 });
     const ended = engine.submit(A, someSpec()).job;

@@ -122,6 +122,10 @@ export const SERVICE_LIMITS = {
   uploadsBegun: 64,
   /** Of the RAM budget: uploads begun, waiting inputs, finished jobs and waiting boxes may hold 1/n each. */
   ramShare: 4,
+  /** How long running jobs may go on when the service is told to stop. */
+  graceMs: 30_000,
+  /** After how long whoever brings a job meanwhile is told to try again. */
+  stopRetrySeconds: 5,
   /** How long nothing may have been here until the process that held jobs is replaced. */
   restMs: 60_000,
   /** How often that is looked at. */

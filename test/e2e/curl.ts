@@ -34,23 +34,26 @@ async function makeCertificate(directory: string): Promise<void> {
   await execute("openssl", [...words.split(" "), ...names, ...files]);
 }
 
-/** Resolves when it is healthy; whoever starts it stops it. */
-export async function startService(options: readonly string[]): Promise<Served> {
+/**
+ * Resolves when it is healthy; whoever starts it stops it.
+ * @param log a descriptor that the log goes to, instead of being kept for `log()`
+ */
+export async function startService(options: readonly string[], log?: number): Promise<Served> {
   const directory = await mkdtemp(join(tmpdir(), "sandrun-e2e-"));
   await makeCertificate(directory);
   const cert = join(directory, "cert.pem");
   const files = ["--cert", cert, "--key", join(directory, "key.pem")];
   // The form of the seeds: options without a command. Port 0 takes a free one.
   const child = spawn(PROGRAM, ["--port", "0", "--listen", "127.0.0.1", ...files, ...options], {
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: ["ignore", log ?? "pipe", "pipe"],
   });
   const ended = once(child, "exit");
   let said = "";
-  child.stdout.on("data", (chunk: Buffer) => {
+  child.stdout?.on("data", (chunk: Buffer) => {
     said += chunk.toString();
   });
   const url = await new Promise<string>((resolve, reject) => {
-    child.stderr.on("data", (chunk: Buffer) => {
+    child.stderr?.on("data", (chunk: Buffer) => {
       said += chunk.toString();
       const port = /listening on https:\/\/[^\s]*:(\d+)/.exec(said)?.[1];
       if (port !== undefined) resolve(`https://localhost:${port}`);
@@ -74,7 +77,7 @@ export async function startService(options: readonly string[]): Promise<Served> 
     stop: async () => {
       child.kill("SIGTERM");
       const [status] = (await ended) as [number | null];
-      await rm(directory, { recursive: true });
+      await rm(directory, { recursive: true, force: true });
       return status;
     },
   };
