@@ -143,11 +143,11 @@ static pid_t fork_hand(const struct box_setup *setup, const struct pipes *pipes,
   live_as_hand(setup);
 }
 
-static void run_collector(int stream) {
+static void run_collector(int stream, bool is_asked) {
   struct fault fault = {0};
   char asked;
   /* Most peers have seen enough and hang up. */
-  if (recv(stream, &asked, 1, MSG_PEEK) != 1) return;
+  if (!is_asked && recv(stream, &asked, 1, MSG_PEEK) != 1) return;
   pid_t pid = fork();
   if (pid == -1) {
     fail(&fault, "start the collector");
@@ -158,7 +158,7 @@ static void run_collector(int stream) {
     int fds[] = {stream};
     bool ready = keep_descriptors(fds, 1, 0, &fault) == 0 && become_program(&fault) == 0;
     if (!ready) send_fault(0, &fault);
-    _exit(ready ? collect(0) : 1);
+    _exit(ready ? collect(0, is_asked) : 1);
   }
   int status = 0;
   while (waitpid(pid, &status, 0) == -1 && errno == EINTR) continue;
@@ -210,6 +210,6 @@ void live_as_box(const struct box_setup *setup) {
     send_fault(relay.stream, &fault);
     _exit(1);
   }
-  if (relay_job(&relay)) run_collector(relay.stream);
+  if (relay_job(&relay)) run_collector(relay.stream, relay.is_asked);
   _exit(0);
 }

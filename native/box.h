@@ -66,12 +66,14 @@ struct relay {
   int stream, status, signals, oom_event, oom_control;
   int input, output[2];
   pid_t program; /* the hand, until another process becomes the program */
+  bool is_asked; /* LIST has come already */
 };
 /* Relays until the program has ended and every process of the job is dead, and sends EXITED.
  * False when the box is to die at once: the peer is gone or a FAULT was sent. */
 bool relay_job(struct relay *relay);
 
-/* Answers LIST and FETCH on `stream` until the peer closes it. Runs with the program's rights. */
-int collect(int stream);
+/* Answers LIST and FETCH on `stream` until the peer closes it; `is_asked` is a LIST that was read
+ * before. Runs with the program's rights. */
+int collect(int stream, bool is_asked);
 
 #endif

@@ -119,11 +119,12 @@ static int send_content(int stream, const char *path, uint64_t most) {
   return send_frame(stream, FRAME_CONTENT_END, &error, sizeof error, NULL, 0);
 }
 
-int collect(int stream) {
+int collect(int stream, bool is_asked) {
   struct frame_header header;
   uint64_t most;
   char path[PATH_MOST + 1];
   int got;
+  if (is_asked && list_files(stream) == -1) return 0;
   while ((got = read_frame(stream, &header, payload)) == 1) {
     if (header.type == FRAME_LIST) {
       if (list_files(stream) == -1) return 0;

@@ -17,7 +17,7 @@
  * STDIN_END 6  |
  * SIGNAL    7  | u32 signal, for the program's main process; INT, QUIT, TSTP, WINCH: for its group
  * KILL      8  | ends the job now
- * LIST      9  | lists the regular files below /work
+ * LIST      9  | lists the regular files below /work, after EXITED when it comes before the end
  * FETCH    10  | u64 most bytes, path
  * HOLD     11  | as START; the program is started and held where it opens the file that its last
  *              | argument names, which must then come as FILE; START goes without strings

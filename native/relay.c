@@ -27,7 +27,7 @@
 
 #include "box.h"
 
-enum { OOM_LOOK_MS = 5, OOM_LOOKS = 200, SMALL_PIECE = 4096, REST_MS = 2, DROPS_AT_ONCE = 16 };
+enum { OOM_LOOK_MS = 5, OOM_LOOKS = 200, SMALL_PIECE = 4096, REST_MS = 2, DROPS_AT_ONCE = 16, SMALL_FRAMES = 64 };
 
 struct state {
   struct relay *relay;
@@ -42,7 +42,8 @@ struct state {
   size_t in_length, in_done;
   unsigned oom_looks;  /* how many more times the counter is read after an event */
   uint32_t credit_due; /* told as soon as no frame is half sent */
-  char out[sizeof(struct frame_header) + 4 + CHUNK_MOST];
+  /* One piece of what was printed, and the small frames that may follow it in the same call. */
+  char out[sizeof(struct frame_header) + 4 + CHUNK_MOST + SMALL_FRAMES];
   char in[CHUNK_MOST];
   size_t frame_done; /* bytes of the next frame that have come */
   char frame[sizeof(struct frame_header) + FRAME_MOST];
@@ -72,6 +73,15 @@ static bool flush_out(struct state *state, int flags) {
   }
   state->out_length = state->out_done = 0;
   return true;
+}
+
+/* Puts a small frame behind what waits to be sent: each call of the peer's costs more than the bytes. */
+static void queue_frame(struct state *state, uint32_t type, const void *payload, uint32_t size) {
+  struct frame_header header = {.type = type, .length = size};
+  if (sizeof state->out - state->out_length < sizeof header + size) abort();
+  memcpy(state->out + state->out_length, &header, sizeof header);
+  if (size > 0) memcpy(state->out + state->out_length + sizeof header, payload, size);
+  state->out_length += sizeof header + size;
 }
 
 /* Reads one piece from output pipe `index` and puts it into the out buffer, which is empty.
@@ -122,12 +132,11 @@ static bool take_status(struct state *state) {
     return send_frame(state->relay->stream, FRAME_HELD, NULL, 0, NULL, 0) == 0;
   }
   if (got == 1 && message.kind == HAND_STARTING) {
-    uint32_t window = CHUNK_MOST;
     state->starting = state->stdin_open = true;
     state->printed_most = message.printed_bytes;
     state->start_ms = now_ms();
     state->deadline_ms = state->start_ms + message.wall_ms;
-    return send_frame(state->relay->stream, FRAME_STDIN_CREDIT, &window, 4, NULL, 0) == 0;
+    return true;
   }
   if (got == 1) {
     send_fault(state->relay->stream, &message.fault);
@@ -137,8 +146,11 @@ static bool take_status(struct state *state) {
   state->relay->status = -1;
   /* A hand that held a program is nobody whose end we would see. */
   if (!state->starting) return !state->held;
+  const uint32_t window = CHUNK_MOST;
   state->started = true;
-  return send_frame(state->relay->stream, FRAME_STARTED, NULL, 0, NULL, 0) == 0;
+  queue_frame(state, FRAME_STARTED, NULL, 0);
+  queue_frame(state, FRAME_STDIN_CREDIT, &window, sizeof window);
+  return flush_out(state, MSG_DONTWAIT);
 }
 
 static void close_input(struct state *state) {
@@ -163,10 +175,7 @@ static void feed_program(struct state *state) {
 
 /* Puts the credit that is due into the out buffer, which is empty. */
 static void queue_credit(struct state *state) {
-  struct frame_header header = {.type = FRAME_STDIN_CREDIT, .length = 4};
-  memcpy(state->out, &header, sizeof header);
-  memcpy(state->out + sizeof header, &state->credit_due, 4);
-  state->out_length = sizeof header + 4;
+  queue_frame(state, FRAME_STDIN_CREDIT, &state->credit_due, sizeof state->credit_due);
   state->credit_due = 0;
 }
 
@@ -230,6 +239,9 @@ static bool take_frame(struct state *state) {
       if (number < 1 || number > 64) return protocol_fault(state, "read a signal");
       /* It may be dead already; waiting for it will tell. Once waited for, its number is another's. */
       if (!state->ended) (void)kill(signalled(state->relay->program, (int)number), (int)number);
+      return true;
+    case FRAME_LIST: /* early: answered by the collector */
+      state->relay->is_asked = true;
       return true;
     case FRAME_KILL:
       end_job(state, END_KILLED);
@@ -315,7 +327,7 @@ static bool turn(struct state *state) {
   if (events[AT_INPUT].revents != 0) feed_program(state);
   if (state->credit_due > 0 && state->out_length == 0) queue_credit(state);
   for (uint32_t i = 0; i < 2; i++)
-    if (events[AT_OUT + i].revents != 0 && state->out_length == 0 && !take_pieces(state, i)) return false;
+    if (events[AT_OUT + i].revents != 0 && state->out_length == 0 && !state->ended && !take_pieces(state, i)) return false;
   if (state->deadline_ms != 0 && now_ms() >= state->deadline_ms) end_job(state, END_WALL);
   return true;
 }
@@ -334,12 +346,10 @@ static void kill_all(struct state *state) {
 
 /* All writers are dead, so each pipe holds at most its buffer and then ends. */
 static bool drain(struct state *state) {
-  if (!flush_out(state, 0)) return false;
   for (uint32_t i = 0; i < 2; i++)
     while (state->relay->output[i] != -1) {
-      int took = take_printed(state, i);
-      if (took == 0) break;
       if (!flush_out(state, 0)) return false;
+      if (take_printed(state, i) == 0) break;
     }
   return true;
 }
@@ -353,10 +363,16 @@ static bool relay_with(struct state *state) {
   struct exited exited = {.status = (uint32_t)state->status, .cause = state->cause,
                           .wall_ms = state->starting ? (uint64_t)(state->end_ms - state->start_ms) : 0,
                           .dropped_stdout = state->dropped[0], .dropped_stderr = state->dropped[1]};
-  if (send_frame(state->relay->stream, FRAME_EXITED, &exited, sizeof exited, NULL, 0) == -1) return false;
+  queue_frame(state, FRAME_EXITED, &exited, sizeof exited);
+  if (!flush_out(state, 0)) return false;
   /* The collector must not begin in the middle of a frame. */
-  while (state->frame_done > 0)
-    if (read_some(state, 0) == -1) return false;
+  while (state->frame_done > 0) {
+    struct frame_header header;
+    int got = read_some(state, 0);
+    if (got == -1) return false;
+    memcpy(&header, state->frame, sizeof header);
+    if (got == 1 && header.type == FRAME_LIST) state->relay->is_asked = true;
+  }
   return true;
 }
 

@@ -205,7 +205,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   entries = 0;
   entered = work_open = fetch_open = false;
   memset(levels, 0, sizeof levels);
-  int result = collect(STREAM_FD);
+  int result = collect(STREAM_FD, false);
   MUST((result == 0 || result == 1) && depth == 0 && !entered && !work_open && !fetch_open);
   return 0;
 }

@@ -163,7 +163,8 @@ export class Box {
   }
 
   /**
-   * Fills /work and starts the program. What goes wrong inside is told by the box, on the reading
+   * Fills /work, starts the program and asks for the list of its files, which is told when it has
+   * ended. What goes wrong inside is told by the box, on the reading
    * side.
    * @param start the payload of START
    */
@@ -173,6 +174,7 @@ export class Box {
     else {
       await this.#sendInput(input);
       await this.send(FRAME.start, start);
+      await this.send(FRAME.list);
     }
   }
 
@@ -187,6 +189,7 @@ export class Box {
       if (file.bytes.length > 0) add(FRAME.data, file.bytes);
     }
     add(FRAME.start, start);
+    add(FRAME.list, new Uint8Array(0));
     const whole = Buffer.concat(pieces);
     // A copy of job data: overwritten as soon as it is out.
     if (this.#socket.writable) this.#socket.write(whole, () => whole.fill(0));

@@ -51,7 +51,7 @@ async function list(box: Box, isOutput: Chooser): Promise<Found[]> {
   const found: Found[] = [];
   let choosingMs = 0;
   let seen = 0;
-  await box.send(FRAME.list);
+  // The job's start has asked for it.
   for (;;) {
     const frame = await box.next();
     if (frame.type === FRAME.listed) {
