@@ -113,3 +113,8 @@ export function consoleText(page: Page): Promise<string> {
 export function focusedId(page: Page): Promise<string> {
   return inPage(page, "document.activeElement.id");
 }
+
+/** Every picture is there, or known to be broken. */
+export async function untilDrawn(page: Page): Promise<void> {
+  await inPage(page, "Promise.allSettled([...document.images].map((image) => image.decode()))");
+}

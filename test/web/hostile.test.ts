@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Page } from "playwright-core";
 import { FakeOutputs } from "../fakes/runner.ts";
-import { consoleText, inPage, openPage, untilState, useBrowser } from "./browser.ts";
+import { consoleText, inPage, openPage, untilDrawn, untilState, useBrowser } from "./browser.ts";
 
 const browser = useBrowser();
 
@@ -40,7 +40,7 @@ test("hostile HTML and SVG run nothing: printed, as files, or opened in a tab of
     if ((await toggle.getAttribute("aria-expanded")) === "false") await toggle.click();
   }
   await page.locator("#outputs img").nth(1).waitFor();
-  await page.waitForFunction("[...document.images].every((image) => image.complete)");
+  await untilDrawn(page);
   assert.deepEqual(await whatRan(page), before);
   assert.equal(await consoleText(page), HTML + HTML);
   // The picture's address, opened as a page: `data:` has an origin of nobody's, or is not opened.

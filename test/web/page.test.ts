@@ -14,6 +14,7 @@ import {
   DIST,
   inPage,
   openPage,
+  untilDrawn,
   untilState,
   useBrowser,
   writeCode,
@@ -203,7 +204,7 @@ test("output files are shown as pictures, tables and text, and saved one or all"
   for (const name of ["dot.png", "rows.csv", "notes.html", "raw.bin"])
     await page.getByRole("button", { name: new RegExp(`^${name}`) }).click();
   await page.locator("td").first().waitFor();
-  await page.waitForFunction("[...document.images].every((image) => image.complete)");
+  await untilDrawn(page);
   const widths =
     '[...document.querySelectorAll("#outputs img")].map((image) => image.naturalWidth)';
   assert.deepEqual(await inPage(page, widths), [8, 1]);
@@ -404,7 +405,7 @@ test("a person answers a program that asks, ends its input and interrupts it", a
   await line.fill("last words");
   await line.press("Control+d");
   await line.waitFor({ state: "hidden" });
-  await page.waitForFunction("document.activeElement.id === 'stop'");
+  await page.locator("#stop:focus").waitFor();
   run.end();
   await untilState(page, /^Finished$/);
   assert.deepEqual(run.told.slice(0, 2), ["Ada\n", "SIGINT"]);

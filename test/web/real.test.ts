@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { consoleText, untilState, useBrowser, writeCode } from "./browser.ts";
+import { consoleText, inPage, untilDrawn, untilState, useBrowser, writeCode } from "./browser.ts";
 
 const PROGRAM = fileURLToPath(new URL("../../sandrun", import.meta.url));
 const browser = useBrowser();
@@ -43,8 +43,10 @@ test("a program runs in a box, its picture is shown and the service has forgotte
   await untilState(page, /^Finished$/);
   assert.equal(await consoleText(page), "wave.csv and wave.svg are below");
   await page.getByRole("heading", { name: "2 output files" }).waitFor();
-  await page.getByRole("button", { name: /^wave\.svg/ }).click();
-  await page.waitForFunction('document.querySelector("#outputs img")?.naturalWidth > 0');
+  await page.locator("#outputs img").waitFor();
+  await untilDrawn(page);
+  const width = 'document.querySelector("#outputs img").naturalWidth';
+  assert.ok((await inPage<number>(page, width)) > 0);
   await writeCode(page, "import time\nwhile True: print('tick', flush=True); time.sleep(0.05)");
   await page.locator("#run").click();
   await page.locator("#terminal").getByText("tick").first().waitFor();

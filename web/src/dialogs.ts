@@ -88,6 +88,7 @@ export function shareDialog(draft: () => Draft, hasFiles: () => boolean): void {
     }
     dialog.showModal();
     link.select();
+    link.scrollLeft = 0;
   };
   button("share").addEventListener("click", () => {
     open().catch((fault: unknown) => {

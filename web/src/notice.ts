@@ -47,8 +47,8 @@ export function faultWords(fault: unknown, server: string): string {
   // What fetch throws tells nothing about why, on purpose.
   if (fault instanceof TypeError) {
     return (
-      `No answer from ${server}. Is the address right, and does this browser trust its certificate? ` +
-      `Opening ${server}/health in a tab shows.`
+      `No answer from ${server}. Look whether the address is right. If the server made its own ` +
+      `certificate, open ${server}/health in a tab and trust it there.`
     );
   }
   return fault instanceof Error ? showPath(fault.message) : "Something went wrong.";

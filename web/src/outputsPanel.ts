@@ -40,9 +40,10 @@ export class OutputsPanel {
     const head = make("div", { class: "outputs-head" }, [make("h2", { text: count }), all]);
     const get = async (file: Listed) =>
       held?.files.get(file.path) ?? (await fetchOne(client, outputs.jobId, file));
+    const first = mostLikely(list);
     const rows = list
       .slice(0, MOST_ROWS)
-      .map((file, index) => this.#row(file, index, get, held !== undefined));
+      .map((file, index) => this.#row(file, index, get, held !== undefined && index === first));
     this.#host.append(head, make("ul", {}, rows));
     if (held === undefined) this.#countDown(outputs.expiresAtMs);
     if (list.length > MOST_ROWS) {
@@ -55,7 +56,7 @@ export class OutputsPanel {
     file: Listed,
     index: number,
     get: (file: Listed) => Promise<Blob>,
-    isHeld: boolean,
+    isFirst: boolean,
   ): HTMLElement {
     const name = showPath(file.path);
     const area = make("div", { class: "preview", attributes: { id: `preview-${index}` } });
@@ -75,8 +76,7 @@ export class OutputsPanel {
       attributes: { "aria-label": `Download ${name}` },
       onClick: () => this.#do(get(file).then((blob) => saveBlob(blob, file.path))),
     });
-    // The first picture or table is what the person most likely ran the program for.
-    if (isHeld && index === 0) this.#do(this.#toggle(toggle, area, file, get));
+    if (isFirst) this.#do(this.#toggle(toggle, area, file, get));
     return make("li", {}, [make("div", { class: "file-row" }, [toggle, save]), area]);
   }
 
@@ -124,4 +124,14 @@ export class OutputsPanel {
   #do(work: Promise<unknown>): void {
     work.then(undefined, this.#onFault);
   }
+}
+
+/** What the person most likely ran the program for: a picture, else a table, else the first file. */
+function mostLikely(list: readonly Listed[]): number {
+  const picture = list.findIndex(({ path }) => /\.(png|jpe?g|gif|webp|avif|svg)$/i.test(path));
+  if (picture >= 0) return picture;
+  return Math.max(
+    0,
+    list.findIndex(({ path }) => /\.(csv|tsv)$/i.test(path)),
+  );
 }

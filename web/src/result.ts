@@ -95,6 +95,7 @@ export class Result {
       },
       running: () => {
         this.#say("Running", "plain");
+        this.#typing.show();
         this.#tick();
       },
       printed: (stream, text) => this.#print(stream, text),

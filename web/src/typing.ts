@@ -27,10 +27,16 @@ export class Typing {
   /** @param job undefined when there is none to write to */
   open(job: AttachedJob | undefined): void {
     this.#job = job;
+    if (job !== undefined) return;
     const hadFocus = this.#form.contains(document.activeElement);
-    this.#form.hidden = job === undefined;
+    this.#form.hidden = true;
     this.#line.value = "";
-    if (job === undefined && hadFocus) button("run").focus();
+    if (hadFocus) button(button("run").hidden ? "stop" : "run").focus();
+  }
+
+  /** Now that the program runs. */
+  show(): void {
+    this.#form.hidden = this.#job === undefined;
   }
 
   #send(): void {
