@@ -198,7 +198,9 @@ def output(job: Job, printed: str) -> None:
     if printed:
         lines = printed.count("\n") + len(printed) // 90
         height: int | Literal["content"] = OUTPUT_PIXELS if lines > OUTPUT_LINES else "content"
-        st.code(block(printed), language=None, wrap_lines=True, height=height)
+        # While it runs, the last lines are those that one wants to see.
+        with st.container(height=height, border=False, autoscroll=not job.is_over):
+            st.code(block(printed), language=None, wrap_lines=True)
     else:
         st.caption("It printed nothing." if job.is_over else "Nothing printed so far.")
     if job.is_cut:

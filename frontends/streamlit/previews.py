@@ -49,12 +49,12 @@ def block(text: str) -> str:
     return f"\u200b{text}" if indented else text
 
 
-def rank(file: OutputFile) -> tuple[int, str]:
-    """Pictures first, then tables, then the rest."""
+def rank(file: OutputFile) -> tuple[int, list[str]]:
+    """Pictures first, then tables, then the rest; `part-2` before `part-10`."""
     ending = PurePosixPath(file.path).suffix.lower()
-    if ending in _PICTURES:
-        return 0, file.path
-    return (1 if ending in _TABLES else 2), file.path
+    kind = 0 if ending in _PICTURES else 1 if ending in _TABLES else 2
+    pieces = re.split(r"([0-9]+)", file.path)
+    return kind, [piece.zfill(20) if piece.isdigit() else piece for piece in pieces]
 
 
 def show(file: OutputFile) -> None:

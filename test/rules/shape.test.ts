@@ -6,10 +6,12 @@ const FILE_LINES = 300;
 const FUNCTION_LINES = 70;
 
 const files = sources(/^src\/.*\.ts$/);
+const python = sources(/^(clients|frontends)\/.*\.py$/);
 const native = sources(/^native\/.*\.[ch]$/);
 
 test("a file holds one idea: at most 300 lines", () => {
-  const wrong = files
+  const wrong = [...files, ...python]
+    .filter(({ path }) => !/\/tests\//.test(path))
     .map(({ path, text }) => ({ path, lines: text.split("\n").length - 1 }))
     .filter(({ lines }) => lines > FILE_LINES)
     .map(({ path, lines }) => `${path} has ${lines} lines`);
@@ -73,6 +75,28 @@ test("a function in C is one thought too", () => {
   });
   assert.deepEqual(wrong, []);
 });
+
+test("a function in Python is one thought too", () => {
+  const wrong = python.flatMap(({ path, text }) => {
+    const lines = text.split("\n");
+    return lines.flatMap((line, start) => {
+      const indent = /^( *)(?:async )?def /.exec(line)?.[1];
+      if (indent === undefined) return [];
+      // Its end is the next line that stands no deeper and is no end of its signature.
+      const rest = lines.slice(start + 1);
+      const length = rest.findIndex(
+        (later) => /^ *[^ )]/.test(later) && depth(later) <= indent.length,
+      );
+      return length > FUNCTION_LINES ? [`${path}:${start + 1}: ${length} lines`] : [];
+    });
+  });
+  assert.deepEqual(wrong, []);
+  assert.ok(python.length > 20);
+});
+
+function depth(line: string): number {
+  return line.length - line.trimStart().length;
+}
 
 /** Each stands at the start of a line, where the formatter puts what belongs to the module. */
 const MODULE_STATE: readonly (readonly [RegExp, string])[] = [

@@ -112,12 +112,10 @@ class Previews(unittest.TestCase):
             self.assertNotRegex(name, r"^/|[\\:\x00-\x1f]|//|^$")
         self.assertIn("deep/er/c", names)
 
-    def test_pictures_stand_first(self) -> None:
-        files = [output(name) for name in ("z.txt", "b.csv", "c.png", "a.SVG")]
-        self.assertEqual(
-            [file.path for file in sorted(files, key=previews.rank)],
-            ["a.SVG", "c.png", "b.csv", "z.txt"],
-        )
+    def test_pictures_stand_first_and_numbers_in_their_order(self) -> None:
+        wanted = ["a.SVG", "c.png", "b.csv", "p-1", "p-2", "p-10", "p-²"]
+        files = [output(name) for name in reversed(wanted)]
+        self.assertEqual([file.path for file in sorted(files, key=previews.rank)], wanted)
 
 
 if __name__ == "__main__":
