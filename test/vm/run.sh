@@ -29,29 +29,35 @@ fail() {
   exit 1
 }
 
+# with_lists COMMAND…: once more behind a new look at the package lists when it fails.
+with_lists() {
+  "$@" >"$place/apt.log" 2>&1 && return
+  apt-get update >>"$place/apt.log" 2>&1 || true
+  "$@" >>"$place/apt.log" 2>&1
+}
+
 install_qemu() {
   command -v qemu-system-x86_64 >/dev/null && return
   [ "$(id -u)" = 0 ] || fail 'qemu is missing; install it: sudo apt-get install qemu-system-x86'
   say 'installing the Debian package qemu-system-x86'
-  DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -y \
-    --no-install-recommends qemu-system-x86 \
-    >"$place/apt.log" 2>&1 || fail "could not install it; see $place/apt.log"
+  with_lists env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -y \
+    --no-install-recommends qemu-system-x86 || fail "could not install it; see $place/apt.log"
 }
 
-# What linux-image-amd64 stands for today.
-kernel_package() {
-  apt-cache depends linux-image-amd64 | sed -n 's/^ *Depends: *\(linux-image-[^ ]*\)$/\1/p' | head -n 1
+# What linux-image-amd64 stands for today, and the others.
+download_packages() {
+  kernel=$(apt-cache depends linux-image-amd64 |
+    sed -n 's/^ *Depends: *\(linux-image-[^ ]*\)$/\1/p' | head -n 1)
+  [ -n "$kernel" ] || return 1
+  (cd "$place/packages" && apt-get download -q "$kernel" busybox-static uidmap)
 }
 
 fetch_packages() {
   [ -f "$place/fetched" ] && return
   rm -rf "$place/packages" "$place/tree"
   mkdir -p "$place/packages" "$place/tree"
-  kernel=$(kernel_package)
-  [ -n "$kernel" ] || fail 'apt-cache knows no linux-image-amd64; run apt-get update'
-  say "fetching $kernel, busybox-static, uidmap"
-  (cd "$place/packages" && apt-get download -q "$kernel" busybox-static uidmap) \
-    >"$place/apt.log" 2>&1 || fail "could not fetch them; see $place/apt.log (mend: apt-get update)"
+  say "fetching Debian's kernel, busybox-static, uidmap"
+  with_lists download_packages || fail "could not fetch them; see $place/apt.log"
   for package in "$place"/packages/*.deb; do
     dpkg -x "$package" "$place/tree" || fail "could not unpack $package"
   done
