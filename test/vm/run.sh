@@ -86,7 +86,7 @@ boot() {
   log=$place/$part.log
   began=$(date +%s)
   status=0
-  timeout --kill-after=5 "${SANDRUN_VM_SECONDS:-1200}" qemu-system-x86_64 \
+  timeout --kill-after=5 "${SANDRUN_VM_SECONDS:-1800}" qemu-system-x86_64 \
     -accel "${SANDRUN_VM_ACCELERATOR:-tcg,thread=single}" -cpu Nehalem -smp 2 -m 4G \
     -nodefaults -no-reboot -display none -serial "file:$log" \
     -kernel "$place"/tree/boot/vmlinuz-* -initrd "$place/initramfs.cpio" \
