@@ -13,7 +13,7 @@
 # not come to its end is ended; of one that fails, all that its console said is shown.
 set -eu
 usual='hostile sandbox user root systemd'
-more='sandbox_long sandbox_user hostile_user'
+more='sandbox_other sandbox_user hostile_user'
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd -P)
 place=$root/.runtime/vm
 modules='drivers/virtio/virtio_ring drivers/virtio/virtio drivers/virtio/virtio_pci_modern_dev
