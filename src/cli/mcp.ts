@@ -56,7 +56,8 @@ function localPlace(environments: Readonly<Record<string, string>>, io: Io): Pla
     // One that failed is tried again: whoever reads why may have mended it.
     opening ??= open().catch((error: unknown) => {
       opening = undefined;
-      throw error;
+      const why = error instanceof Error ? error.message : "the sandbox could not be set up";
+      throw new Error(`${why}; the command sandrun doctor tells how to mend it`, { cause: error });
     });
     return opening;
   };
@@ -66,7 +67,7 @@ function localPlace(environments: Readonly<Record<string, string>>, io: Io): Pla
       fetch: async (url, init) => (await opened()).fetch(url, init),
     }),
     keptSeconds: MCP_LIMITS.localFinishedMs / 1000,
-    close: async () => (await opening)?.close(),
+    close: async () => (await opening?.catch(() => undefined))?.close(),
   };
 }
 

@@ -23,12 +23,15 @@ export interface Excerpt {
   readonly leftOut: number;
 }
 
+/** Whether all of a text is shown. */
+export function isShownWhole(text: string): boolean {
+  return text.length <= MCP_LIMITS.headCharacters + MCP_LIMITS.tailCharacters;
+}
+
 /** The beginning and the end of a text, visible characters only. */
 export function excerptOf(text: string): Excerpt {
   const { headCharacters, tailCharacters } = MCP_LIMITS;
-  if (text.length <= headCharacters + tailCharacters) {
-    return { head: visible(text), tail: "", leftOut: 0 };
-  }
+  if (isShownWhole(text)) return { head: visible(text), tail: "", leftOut: 0 };
   return {
     head: visible(text.slice(0, headCharacters)),
     tail: visible(text.slice(-tailCharacters)),

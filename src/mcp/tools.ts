@@ -15,7 +15,8 @@ import { BOX_LIMITS, JOB_LIMITS, MCP_LIMITS, MIB, TRANSFER_LIMITS } from "../cor
 import { shown } from "../core/words.ts";
 import { environmentsSchema } from "../http/schemas.ts";
 import { FILE_URI_TEMPLATE } from "./files.ts";
-import { runToEnd, type Watcher } from "./follow.ts";
+import { type EndedJob, runToEnd, type Watcher } from "./follow.ts";
+import { isShownWhole, visible } from "./frame.ts";
 import { jobOf } from "./jobs.ts";
 import { readOutput, readResource } from "./read.ts";
 import { runResultOf, textBlock } from "./result.ts";
@@ -130,7 +131,7 @@ function addReadTools(server: McpServer, parts: ToolParts): void {
 }
 
 async function runTool(
-  { client }: ToolParts,
+  { client, track }: ToolParts,
   fields: JobFields,
   ctx: ServerContext,
 ): Promise<CallToolResult> {
@@ -141,7 +142,17 @@ async function runTool(
     memoryMb: job.memory_mb ?? JOB_LIMITS.memoryMb.usual,
     cpuSeconds: job.cpu_seconds,
   };
-  return runResultOf(client, ended, allowed, ctx.mcpReq.signal);
+  const result = await runResultOf(client, ended, allowed, ctx.mcpReq.signal);
+  // What was told whole is not kept for anybody.
+  if (!hasMoreToRead(ended)) {
+    const destroyed = client.cancel(ended.status.job_id).catch(() => undefined);
+    track?.(destroyed);
+  }
+  return result;
+}
+
+function hasMoreToRead({ logs, outputs }: EndedJob): boolean {
+  return outputs.files.length > 0 || !isShownWhole(logs.stdout) || !isShownWhole(logs.stderr);
 }
 
 /** Progress goes only to those who asked for it, and grows with every message. */
@@ -173,7 +184,7 @@ async function listInterpreters(
 ): Promise<CallToolResult> {
   const { interpreters, environments } = await client.environments({ signal });
   const structuredContent = { interpreters, environments };
-  return { content: [textBlock(JSON.stringify(structuredContent))], structuredContent };
+  return { content: [textBlock(visible(JSON.stringify(structuredContent)))], structuredContent };
 }
 
 /** What was refused is a result that the model can read and mend. */

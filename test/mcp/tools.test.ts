@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { FakeOutputs, type FakeRun } from "../fakes/runner.ts";
 import { echo, settle } from "../fakes/service.ts";
-import { connect, ERAS, makeMcpRig } from "./agent.ts";
+import { connect, ERAS, makeMcpRig, type Result } from "./agent.ts";
 
 /** The eight bytes that every PNG begins with, and something behind them. */
 const PNG = Buffer.from("89504e470d0a1a0a00112233", "hex");
@@ -56,33 +56,24 @@ for (const era of ERAS) {
       const agent = await connect(rig, era);
       const first = agent.call("run_code", { code: "1" });
       const running = await rig.runner.next();
-      const seen: (string | undefined)[] = [];
-      const told = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
-      const second = agent.call(
-        "run_code",
-        { code: "2" },
-        {
-          onprogress: ({ message }) => {
-            seen.push(message);
-            told[seen.length - 1]?.resolve();
-          },
-        },
-      );
-      // The look at the status has begun when its timer is there.
-      while (rig.clock.timers < 2) await settle();
-      rig.clock.advance(1000);
-      await told[0]?.promise;
+      const seen: string[] = [];
+      const onprogress = ({ message = "" }) => void seen.push(message);
+      const second = agent.call("run_code", { code: "2" }, { onprogress });
+      // The clock goes on until it is told.
+      const until = async (words: RegExp) => {
+        while (!seen.some((message) => words.test(message))) {
+          rig.clock.advance(500);
+          await settle();
+        }
+      };
+      await until(/^Waiting in the queue, place 1$/);
       running.start();
       running.end();
       const next = await rig.runner.next();
       next.start();
-      // One more is the look at what running jobs use.
-      while (rig.clock.timers < 3) await settle();
-      rig.clock.advance(1000);
-      await told[1]?.promise;
+      await until(/^Running for \d+ s$/);
       next.end();
       await Promise.all([first, second]);
-      assert.deepEqual(seen.slice(0, 2), ["Waiting in the queue, place 1", "Running for 1 s"]);
     });
 
     it("shows images that are ones, and links to everything", async () => {
@@ -186,6 +177,19 @@ describe("what a job is given", () => {
     assert.equal(first?.timeoutSeconds, 30);
     assert.equal(second?.timeoutSeconds, 90);
     assert.equal(second?.env["constructor"], "x");
+  });
+
+  it("is destroyed at once when nothing is left to read", async () => {
+    const rig = makeMcpRig();
+    const agent = await connect(rig);
+    rig.runner.script = echo;
+    const told = await agent.call("run_code", { code: "1" });
+    rig.runner.script = makes({ "a.txt": "1" });
+    const more = await agent.call("run_code", { code: "1" });
+    await settle();
+    const isThere = ({ structured }: Result) => rig.engine.find(String(structured["job_id"]));
+    assert.equal(isThere(told), undefined);
+    assert.ok(isThere(more));
   });
 
   it("counts for the caller's own quota", async () => {
