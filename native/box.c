@@ -138,7 +138,7 @@ static pid_t fork_hand(const struct box_setup *setup, const struct pipes *pipes,
     hand_fault_and_exit(status, fault);
   if (keep_descriptors(fds, HAND_DESCRIPTORS, HAND_STREAM, fault) == -1)
     hand_fault_and_exit(status, fault);
-  if (become_program(fault) == -1)
+  if (limit_resources(fault) == -1 || become_program(fault) == -1)
     hand_fault_and_exit(HAND_STATUS, fault);
   live_as_hand(setup);
 }
@@ -185,7 +185,7 @@ static int start(const struct box_setup *setup, struct relay *relay, struct faul
   int stand_ins[STAND_COUNT] = {-1, -1, -1};
   struct pipes pipes = {0};
   if (assemble(setup, stand_ins, fault) == -1 || make_pipes(&pipes, fault) == -1) return -1;
-  if (limit_resources(fault) == -1 || install_filter(setup->filter, fault) == -1) return -1;
+  if (limit_core(fault) == -1 || install_filter(setup->filter, fault) == -1) return -1;
   relay->program = fork_hand(setup, &pipes, stand_ins, fault);
   TRY(relay->program, "start the program's process");
   relay->signals = watch_signals(fault);
@@ -199,7 +199,8 @@ static int start(const struct box_setup *setup, struct relay *relay, struct faul
   *relay = (struct relay){.stream = 0, .status = 1, .signals = 2, .input = 3, .output = {4, 5},
                           .oom_event = watched ? 6 : -1, .oom_control = watched ? 7 : -1,
                           .program = relay->program};
-  return 0;
+  /* Only now: the keeper's descriptors, of all its boxes, counted until they were closed. */
+  return limit_resources(fault);
 }
 
 void live_as_box(const struct box_setup *setup) {

@@ -53,7 +53,7 @@ static const struct {
   rlim_t most;
   const char *name;
 } resources[] = {
-    /* 1 and not 0: with 0 a piped core_pattern still gets the memory of the job. */
+    /* First: see limit_core. 1 and not 0: with 0 a piped core_pattern still gets the memory of the job. */
     {RLIMIT_CORE, 1, "core files"},
     {RLIMIT_NOFILE, OPEN_FILES, "open files"},
     {RLIMIT_MEMLOCK, 64 * 1024, "locked memory"},
@@ -64,14 +64,22 @@ static const struct {
     {RLIMIT_NICE, 0, "nice"},
 };
 
-int limit_resources(struct fault *fault) {
+static int limit_some(size_t first, size_t count, struct fault *fault) {
   if (BROKEN(RLIMITS)) return 0;
-  for (size_t i = 0; i < sizeof resources / sizeof resources[0]; i++) {
+  for (size_t i = first; i < first + count; i++) {
     if (BROKEN(CORE) && resources[i].resource == RLIMIT_CORE) continue;
     const struct rlimit value = {.rlim_cur = resources[i].most, .rlim_max = resources[i].most};
     TRY(setrlimit(resources[i].resource, &value), "limit %s", resources[i].name);
   }
   return 0;
+}
+
+int limit_core(struct fault *fault) {
+  return limit_some(0, 1, fault);
+}
+
+int limit_resources(struct fault *fault) {
+  return limit_some(1, sizeof resources / sizeof resources[0] - 1, fault);
 }
 
 bool resources_are_limited(void) {

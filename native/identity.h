@@ -18,7 +18,9 @@ int become_namespace_root(struct fault *fault);
 /* For PID 1 of a box: keeps KILL, SETUID and SETGID, and empties the bounding set, so that no
  * descendant can ever have a capability again. */
 int keep_box_capabilities(struct fault *fault);
-/* Resource limits of every process of a box; inherited, and none can raise them again. */
+/* The limit on core files of every process of a box, which the syscall filter lets nobody change. */
+int limit_core(struct fault *fault);
+/* The other resource limits; inherited, and none can raise them again. */
 int limit_resources(struct fault *fault);
 /* Whether the calling process has each of them. */
 bool resources_are_limited(void);

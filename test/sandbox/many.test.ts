@@ -1,6 +1,10 @@
 /** Fifty jobs at once: each gets its own answer, and nothing of them stays. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { BOX_LIMITS } from "../../src/core/limits.ts";
+import { LAYERS } from "../../src/core/wire.ts";
+import { Box } from "../../src/sandbox/box.ts";
+import { startLocalWarden } from "../../src/sandbox/warden.ts";
 import { begin, type Job, openTestRunner, type Ran, run } from "../support/boxes.ts";
 import {
   boxProcessesOf,
@@ -67,4 +71,24 @@ test("S11: fifty jobs at once end right, more behind them too, and nothing stays
   await runner.close();
   assert.deepEqual(remainsOf(warden), []);
   assert.deepEqual(mounts(), before);
+});
+
+test("a box is made beside so many that their descriptors alone are more than a box may have", async () => {
+  const slots = BOX_LIMITS.openFiles;
+  const warden = await startLocalWarden({ slots, cpus: 1, memoryBytes: 0, trees: [] });
+  const boxes: Box[] = [];
+  let slot = 0;
+  const make = async () => {
+    while (slot < slots / 2 + 8) {
+      const request = { slot: slot++, environment: 0, ...BOX_LIMITS };
+      boxes.push(await Box.build(warden.handover.keeper, request));
+    }
+  };
+  try {
+    await Promise.all([make(), make(), make(), make()]);
+    assert.ok(boxes.every(({ isolation }) => isolation.length === LAYERS.length));
+  } finally {
+    await Promise.all(boxes.map((box) => box.destroy()));
+    await warden.close();
+  }
 });
