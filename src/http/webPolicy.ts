@@ -5,6 +5,8 @@
  * without a policy: every such sink throws), so output of a program cannot become markup. Connections
  * go wherever the person's server is: nothing but our script could make one. Pictures are blobs and
  * data addresses, made by the page out of output files.
+ *
+ * Keeps S22 of SECURITY.md.
  */
 const DIRECTIVES = [
   "default-src 'none'",

@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { gunzipSync } from "node:zlib";
 import { readWebFiles } from "../../src/http/web.ts";
 import { ask, makeRig } from "../fakes/service.ts";
 
@@ -73,6 +74,21 @@ test("HEAD and other methods are what they are elsewhere", async () => {
   const head = await ask(rig, "/", { ...browser, method: "HEAD" });
   assert.deepEqual([head.status, head.text], [200, ""]);
   assert.equal((await ask(rig, "/", { method: "POST" })).status, 405);
+});
+
+test("the page comes compressed to who takes that, and as it is to others", async () => {
+  const rig = makeRig({ web });
+  const get = (encoding: string) =>
+    rig.app.request("/assets/index-1.js", { headers: { "accept-encoding": encoding } });
+  const small = await get("br, gzip;q=0.5");
+  assert.equal(small.headers.get("content-encoding"), "gzip");
+  assert.equal(gunzipSync(await small.bytes()).toString(), "export {};");
+  assert.match(small.headers.get("vary") ?? "", /Accept-Encoding/);
+  for (const encoding of ["", "br", "gzip;q=0", "gzip; q=0.000"]) {
+    const whole = await get(encoding);
+    assert.equal(whole.headers.get("content-encoding"), null, encoding);
+    assert.equal(await whole.text(), "export {};");
+  }
 });
 
 test("without --web there is no page", async () => {

@@ -100,10 +100,16 @@ test("the first load is at most 200 KB", async (t) => {
     page,
     'performance.getEntriesByType("resource").map(({ name }) => new URL(name).pathname)',
   );
+  const sent = await inPage<number>(
+    page,
+    `["navigation", "resource"].flatMap((type) => performance.getEntriesByType(type))
+      .reduce((sum, { transferSize }) => sum + transferSize, 0)`,
+  );
   const own = ["/index.html", ...new Set(loaded)].filter((path) => path !== "/environments");
   const bytes = own.map((path) => gzipSync(readFileSync(join(DIST, path)), { level: 9 }).length);
   const all = bytes.reduce((sum, size) => sum + size, 0);
   t.diagnostic(`${all} bytes in ${own.length} files`);
   assert.ok(own.length >= 4, own.join(" "));
   assert.ok(all <= 200_000, `${all} bytes`);
+  assert.ok(sent <= 200_000, `${sent} bytes with headers as they were sent`);
 });

@@ -21,7 +21,7 @@ function whatRan(page: Page): Promise<unknown> {
   );
 }
 
-test("hostile HTML and SVG run nothing: printed, as files, or opened in a tab of their own", async (t) => {
+test("S22: hostile HTML and SVG run nothing: printed, as files, or opened in a tab of their own", async (t) => {
   const { page, rig } = await openPage(t, browser());
   await page.locator("#server[data-state=there]").waitFor();
   const before = await whatRan(page);
@@ -80,7 +80,7 @@ test("what a job made, opened at the service's own address, is no page", async (
   assert.equal(await inPage(page, "localStorage.length"), 0);
 });
 
-test("the policy refuses markup and scripts even from the page's own code", async (t) => {
+test("S22: the policy refuses markup and scripts even from the page's own code", async (t) => {
   const { page } = await openPage(t, browser());
   const refused = await inPage<string[]>(
     page,

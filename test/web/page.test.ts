@@ -7,6 +7,7 @@ import { test } from "node:test";
 import { createTarPacker } from "modern-tar";
 import type { Download, Page } from "playwright-core";
 import { readWebFiles } from "../../src/http/web.ts";
+import { linkOf } from "../../web/src/link.ts";
 import { FakeOutputs } from "../fakes/runner.ts";
 import { makeRig } from "../fakes/service.ts";
 import {
@@ -362,7 +363,7 @@ test("another host's page uses the server that it is told, and nothing is kept u
   assert.match(await kept(), new RegExp(String(other.rig.port)));
 });
 
-test("a link holds the program in its fragment, which no server sees, and runs nothing by itself", async (t) => {
+test("S22: a link holds the program in its fragment, which no server sees, and runs nothing by itself", async (t) => {
   const { page, rig } = await openPage(t, browser());
   await untilConnected(page);
   await page.locator("#interpreter").selectOption("node");
@@ -441,4 +442,44 @@ test("where no WebSocket comes through, output still comes as it is printed", as
   run.end();
   await untilState(page, /^Finished$/);
   assert.equal(await consoleText(page), "through a proxy\nand on");
+});
+
+test("a page below a prefix talks to the service below it; code typed meanwhile stays", async (t) => {
+  const { page, rig } = await openPage(t, browser());
+  const release = Promise.withResolvers<void>();
+  await page.route(/\/box\//, async (route) => {
+    const path = route.request().url().replace("/box/", "/");
+    if (path.endsWith("/environments")) await release.promise;
+    await route.fulfill({ response: await route.fetch({ url: path }) });
+  });
+  await page.goto(`http://127.0.0.1:${rig.port}/box/`);
+  await writeCode(page, "typed = 'before the server answered'");
+  release.resolve();
+  await untilConnected(page);
+  assert.equal(await page.locator("#server-name").textContent(), `127.0.0.1:${rig.port}/box`);
+  assert.equal(
+    await page.locator(".cm-line").textContent(),
+    "typed = 'before the server answered'",
+  );
+});
+
+test("a program in a language that the server lacks says so", async (t) => {
+  const link = await linkOf("http://x/", { code: "puts 1", interpreter: "ruby" });
+  const { page } = await openPage(t, browser(), { fragment: new URL(link).hash });
+  await page.locator("#notice").filter({ hasText: "This server has no ruby" }).waitFor();
+});
+
+test("what was printed is saved byte for byte", async (t) => {
+  const { page, rig } = await openPage(t, browser());
+  await untilConnected(page);
+  await page.locator("#run").click();
+  const run = await rig.runner.next();
+  run.start();
+  const bytes = Buffer.from([0xff, 0x00, 0x1b, 0x5b, 0x41, 0xc3, 0xa4, 0x0a]);
+  run.print(bytes);
+  run.end();
+  await untilState(page, /^Finished$/);
+  const saved = page.waitForEvent("download");
+  await page.getByRole("button", { name: "Save the output" }).click();
+  assert.deepEqual(await readFile(await (await saved).path()), bytes);
 });

@@ -1,10 +1,11 @@
 /** The two dialogs: which server, and the link to share. */
 import type { SandrunClient } from "../../src/client/client.ts";
 import { showPath } from "../../src/core/paths.ts";
+import type { Connection } from "./connection.ts";
 import { button, byId, input, make } from "./dom.ts";
 import type { Draft } from "./draft.ts";
 import { linkOf } from "./link.ts";
-import { type Settings, serverAddress } from "./settings.ts";
+import { serverAddress } from "./settings.ts";
 import { quotaWords } from "./words.ts";
 
 /** Buttons marked `data-close` close the dialog that they stand in. */
@@ -14,16 +15,7 @@ export function armDialogs(): void {
   }
 }
 
-export interface ServerDialog {
-  open(): void;
-}
-
-/** @param onChange is given settings whose address is well-formed */
-export function serverDialog(
-  current: () => Settings,
-  client: () => SandrunClient,
-  onChange: (settings: Settings) => void,
-): ServerDialog {
+export function serverDialog(connection: Connection): void {
   const dialog = byId("server-dialog", HTMLDialogElement);
   const address = input("server-url");
   const remember = input("remember");
@@ -35,18 +27,17 @@ export function serverDialog(
       error.textContent = "That is no address of a server: it looks like https://host:8443.";
       return;
     }
-    onChange({ ...current(), server, remember: remember.checked });
+    connection.change({ ...connection.settings, server, remember: remember.checked });
   });
-  return {
-    open() {
-      const { server, remember: remembers } = current();
-      address.value = server;
-      remember.checked = remembers;
-      error.textContent = "";
-      showFacts(client()).catch(() => undefined);
-      dialog.showModal();
-    },
-  };
+  button("server").addEventListener("click", () => {
+    const { server, remember: remembers } = connection.settings;
+    address.value = server;
+    remember.checked = remembers;
+    error.textContent = "";
+    // What it says of itself is an addition: the dialog is for when it does not answer, too.
+    showFacts(connection.client).catch(() => undefined);
+    dialog.showModal();
+  });
 }
 
 async function showFacts(client: SandrunClient): Promise<void> {

@@ -9,6 +9,9 @@ import type { FileTray } from "./files.ts";
 const LINES = ["args", "input", "env"] as const;
 const WORDS = ["timeout", "memory", "cpu", "patterns"] as const;
 
+/** A server that offers more is none of ours. */
+const MOST_CHOICES = 500;
+
 export class Form {
   readonly #editor: Editor;
   readonly #tray: FileTray;
@@ -16,32 +19,43 @@ export class Form {
   readonly #environment = byId("environment", HTMLSelectElement);
   readonly #start = input("start");
   #offer: Environments = { interpreters: [], environments: [] };
+  /** Kept for the server that is asked next. */
+  #wanted: string | undefined;
+  #wantedEnvironment = "";
 
   constructor(editor: Editor, tray: FileTray) {
     this.#editor = editor;
     this.#tray = tray;
+    this.#interpreter.addEventListener("change", () => {
+      this.#wanted = this.#interpreter.value;
+    });
+    this.#environment.addEventListener("change", () => {
+      this.#wantedEnvironment = this.#environment.value;
+    });
   }
 
   get interpreter(): string {
     return this.#interpreter.value;
   }
 
-  /** What a server offers; the choice stays when it is there too. */
-  offer(offer: Environments): void {
+  /**
+   * What a server offers; the choice stays when it is there too.
+   * @returns the interpreter that was wanted and is not there
+   */
+  offer(offer: Environments): string | undefined {
     this.#offer = offer;
-    const wanted = this.#interpreter.value;
     this.#interpreter.replaceChildren(
-      ...offer.interpreters.map(({ name, version }) =>
-        option(name, version === "" ? name : `${name} ${version}`),
-      ),
+      ...offer.interpreters
+        .slice(0, MOST_CHOICES)
+        .map(({ name, version }) => option(name, version === "" ? name : `${name} ${version}`)),
     );
-    this.#choose(wanted);
-    const none = option("", "standard");
     this.#environment.replaceChildren(
-      none,
-      ...offer.environments.map(({ name }) => option(name, name)),
+      option("", "standard"),
+      ...offer.environments.slice(0, MOST_CHOICES).map(({ name }) => option(name, name)),
     );
     byId("environment-field", HTMLElement).hidden = offer.environments.length === 0;
+    this.#chooseEnvironment();
+    return this.#choose() ? undefined : this.#wanted;
   }
 
   has(interpreter: string): boolean {
@@ -64,8 +78,10 @@ export class Form {
 
   set draft(draft: Draft) {
     this.#editor.text = draft.code;
-    if (draft.interpreter !== undefined) this.#choose(draft.interpreter);
-    this.#environment.value = draft.environment ?? "";
+    this.#wanted = draft.interpreter;
+    this.#wantedEnvironment = draft.environment ?? "";
+    this.#choose();
+    this.#chooseEnvironment();
     for (const id of [...LINES, ...WORDS]) field(id).value = draft[id] ?? "";
     const used = [...LINES, ...WORDS].some((id) => draft[id] !== undefined);
     byId("more", HTMLDetailsElement).open = used;
@@ -113,12 +129,20 @@ export class Form {
     }
   }
 
-  /** An alias is understood; a name that this server lacks leaves the choice alone. */
-  #choose(name: string): void {
+  #chooseEnvironment(): void {
+    const isThere = this.#offer.environments.some(({ name }) => name === this.#wantedEnvironment);
+    this.#environment.value = isThere ? this.#wantedEnvironment : "";
+  }
+
+  /** An alias is understood. @returns false when this server lacks what is wanted */
+  #choose(): boolean {
+    const wanted = this.#wanted;
+    if (wanted === undefined) return true;
     const found = this.#offer.interpreters.find(
-      (interpreter) => interpreter.name === name || interpreter.aliases.includes(name),
+      ({ name, aliases }) => name === wanted || aliases.includes(wanted),
     );
     if (found !== undefined) this.#interpreter.value = found.name;
+    return found !== undefined;
   }
 }
 

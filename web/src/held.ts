@@ -67,7 +67,12 @@ async function unpack(archive: Blob, most: number): Promise<Map<string, Blob>> {
     .stream()
     .pipeThrough(new DecompressionStream("gzip"))
     .pipeThrough(createTarDecoder());
-  for await (const { header, body } of entries) {
+  // By hand: not every browser walks through a stream with `for await`.
+  const reader = entries.getReader();
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return files;
+    const { header, body } = value;
     if (header.type !== "file") {
       await body.cancel();
       continue;
@@ -76,5 +81,4 @@ async function unpack(archive: Blob, most: number): Promise<Map<string, Blob>> {
     left -= blob.size;
     files.set(header.name, blob);
   }
-  return files;
 }

@@ -2,6 +2,8 @@
  * A program as a link. Everything stands behind the `#`, which browsers never send to a server; it is
  * deflated JSON in base64url. Whoever opens a link has not written it: it is bounded, checked field by
  * field, and nothing runs until the person says so.
+ *
+ * Keeps S22 of SECURITY.md.
  */
 import type { Draft } from "./draft.ts";
 

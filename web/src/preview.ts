@@ -3,6 +3,8 @@
  * only ever the source of an `<img>` (where SVG runs nothing), and what kind it is comes from its
  * first bytes, never from what somebody says. SVG goes in a `data:` address: opened in a tab of its
  * own that has an origin of nobody, where a `blob:` would have ours.
+ *
+ * Keeps S22 of SECURITY.md.
  */
 import { readTable } from "./csv.ts";
 import { make } from "./dom.ts";

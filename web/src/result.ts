@@ -2,6 +2,7 @@
 import type { Stats } from "../../src/client/answers.ts";
 import type { SandrunClient } from "../../src/client/client.ts";
 import { isFilesJob, type ManifestFields, type NewJob } from "../../src/client/jobs.ts";
+import type { Connection } from "./connection.ts";
 import { button, byId } from "./dom.ts";
 import type { Form } from "./form.ts";
 import type { Notice } from "./notice.ts";
@@ -21,10 +22,9 @@ import {
 } from "./words.ts";
 
 interface Parts {
-  readonly client: () => SandrunClient;
+  readonly connection: Connection;
   readonly form: Form;
   readonly notice: Notice;
-  readonly server: () => string;
 }
 
 export class Result {
@@ -51,9 +51,7 @@ export class Result {
     button("run").addEventListener("click", () => this.run());
     button("stop").addEventListener("click", () => this.#stop());
     button("copy").addEventListener("click", () => this.#copy());
-    button("save").addEventListener("click", () =>
-      saveBlob(new Blob([this.#screen.text]), "output.txt"),
-    );
+    button("save").addEventListener("click", () => saveBlob(this.#screen.printed, "output.txt"));
     // Whoever leaves does not want the result: the server need not run it to its end.
     window.addEventListener("pagehide", () => {
       this.#session?.forget().catch(() => undefined);
@@ -71,7 +69,7 @@ export class Result {
     }
     this.#parts.notice.clear();
     this.#clear();
-    const client = this.#parts.client();
+    const client = this.#parts.connection.client;
     const session = new Session(client, this.#view(client, isFilesJob(job) ? job.manifest : job));
     this.#session = session;
     this.#busy(true);
@@ -98,7 +96,10 @@ export class Result {
         this.#typing.show();
         this.#tick();
       },
-      printed: (stream, text) => this.#print(stream, text),
+      printed: (stream, text, bytes) => {
+        this.#screen.keep(bytes);
+        this.#print(stream, text);
+      },
       cut: () => this.#print("page", "\n[more was printed than is kept: the rest does not come]\n"),
       input: (input) => this.#typing.open(isInteractive(manifest) ? input : undefined),
       ended: ({ outcome }, metrics, files) => {
@@ -182,7 +183,7 @@ export class Result {
 
   #tellFault(fault: unknown): void {
     if (fault instanceof DOMException && fault.name === "AbortError") return;
-    this.#parts.notice.tellFault(fault, this.#parts.server());
+    this.#parts.notice.tellFault(fault, this.#parts.connection.server);
   }
 
   #copy(): void {
@@ -192,10 +193,13 @@ export class Result {
         button("copy").textContent = "Copy";
       }, 1500);
     };
-    navigator.clipboard.writeText(this.#screen.text).then(
-      () => done("Copied"),
-      () => done("Not allowed"),
-    );
+    const text = this.#screen.printed.text();
+    text
+      .then((all) => navigator.clipboard.writeText(all))
+      .then(
+        () => done("Copied"),
+        () => done("Not allowed"),
+      );
   }
 }
 

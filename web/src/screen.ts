@@ -35,7 +35,8 @@ export class Screen {
   #returns = false;
   #lastKey = "";
   #spans = 0;
-  #raw: string[] = [];
+  #kept: Uint8Array<ArrayBuffer>[] = [];
+  #isEmpty = true;
 
   constructor(host: HTMLElement) {
     this.#host = host;
@@ -45,24 +46,31 @@ export class Screen {
     this.#readers = freshReaders();
     this.#queue = [];
     this.#taken = 0;
-    this.#raw = [];
+    this.#kept = [];
+    this.#isEmpty = true;
     this.#line = undefined;
     this.#returns = false;
     this.#spans = 0;
     this.#host.replaceChildren();
   }
 
-  get text(): string {
-    return this.#raw.join("");
+  /** Exactly what the program printed. */
+  get printed(): Blob {
+    return new Blob(this.#kept);
   }
 
   get isEmpty(): boolean {
-    return this.#raw.length === 0;
+    return this.#isEmpty;
+  }
+
+  /** @param bytes for Copy and Save, which lose nothing that the window over it has lost */
+  keep(bytes: Uint8Array): void {
+    this.#kept.push(new Uint8Array(bytes));
   }
 
   write(stream: StreamName, text: string): void {
     if (text === "") return;
-    this.#raw.push(text);
+    this.#isEmpty = false;
     for (const piece of this.#readers[stream].feed(text)) this.#queue.push({ piece, stream });
     if (this.#queue.length - this.#taken > QUEUED_PIECES) {
       this.#queue = this.#queue.slice(-QUEUED_PIECES);

@@ -27,7 +27,7 @@ export interface SessionView {
   /** Told now and then while it waits. */
   quota(stats: Stats): void;
   running(): void;
-  printed(stream: "stdout" | "stderr", text: string): void;
+  printed(stream: "stdout" | "stderr", text: string, bytes: Uint8Array): void;
   /** More is printed than the server keeps. */
   cut(): void;
   /** The way to send input; undefined when there is none any more. */
@@ -98,7 +98,7 @@ export class Session {
         this.#view.running();
         break;
       case "printed":
-        this.#view.printed(event.stream, event.text);
+        this.#view.printed(event.stream, event.text, event.bytes);
         break;
       case "log_full":
         this.#view.cut();

@@ -48,8 +48,9 @@ export function serverAddress(text: string): string | undefined {
   return `${url.origin}${url.pathname.replace(/\/$/, "")}`;
 }
 
-/** The address that the page starts with. */
+/** The address that the page starts with: what its host names, else where it lies, behind a prefix too. */
 export function usualServer(): string {
   const named = document.querySelector<HTMLMetaElement>('meta[name="sandrun-server"]')?.content;
-  return serverAddress(named ?? "") ?? location.origin;
+  const own = new URL(".", location.href);
+  return serverAddress(named ?? "") ?? serverAddress(own.origin + own.pathname) ?? own.origin;
 }
