@@ -9,8 +9,11 @@ given a stranger's string, which it would take for an address or for the path of
 from __future__ import annotations
 
 import base64
+import csv
 import hashlib
 import io
+import itertools
+import math
 import re
 import textwrap
 import warnings
@@ -29,7 +32,7 @@ TABLE_BYTES = 2_000_000
 TABLE_ROWS = 1_000
 TABLE_COLUMNS = 100
 IMAGE_BYTES = 20_000_000
-IMAGE_PIXELS = 40_000_000
+IMAGE_PIXELS = 16_000_000
 
 _RASTER = ("PNG", "JPEG", "GIF", "WEBP")
 _PICTURES = (".svg", ".png", ".jpg", ".jpeg", ".gif", ".webp")
@@ -77,15 +80,18 @@ def show(file: OutputFile) -> None:
 
 
 def is_raster(content: bytes) -> bool:
-    """An image of a usual kind whose size, by its head, is bearable. Nothing is unpacked yet."""
+    """An image of a usual kind, whole, and of a size that is bearable: that is looked at first."""
     if len(content) > IMAGE_BYTES:
         return False
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(content), formats=_RASTER) as image:
-                frames = getattr(image, "n_frames", 1)
-                return bool(image.width * image.height * frames <= IMAGE_PIXELS)
+                if image.width * image.height > IMAGE_PIXELS:
+                    return False
+                # Streamlit may have to, and would fail where nobody catches it.
+                image.load()
+                return True
     except (UnidentifiedImageError, Image.DecompressionBombError, Image.DecompressionBombWarning):
         return False
     except (OSError, ValueError, SyntaxError, EOFError):
@@ -94,18 +100,37 @@ def is_raster(content: bytes) -> bool:
 
 
 def _table(content: bytes, ending: str) -> pd.DataFrame | None:
+    """Read by hand: what a table may cost is known before it is made."""
     separator = _TABLES.get(ending)
-    if separator is None or not content or len(content) > TABLE_BYTES:
+    if separator is None or len(content) > TABLE_BYTES:
         return None
+    lines = csv.reader(io.StringIO(content.decode("utf-8-sig", "replace")), delimiter=separator)
     try:
-        table = pd.read_csv(io.BytesIO(content), sep=separator, nrows=TABLE_ROWS)
-    except (ValueError, OverflowError, MemoryError):
-        # ParserError, EmptyDataError and UnicodeDecodeError are ValueErrors: it is shown as text.
+        rows = [row[:TABLE_COLUMNS] for row in itertools.islice(lines, TABLE_ROWS + 1) if row]
+    except csv.Error:
         return None
-    if len(table.columns) > TABLE_COLUMNS:
-        table = table[table.columns[:TABLE_COLUMNS]]
-    named: pd.DataFrame = table.rename(columns=lambda name: shown(str(name)))
-    return named
+    if len(rows) < 2:
+        return None
+    names = _distinct(rows[0])
+    columns = itertools.zip_longest(names, *(row[: len(names)] for row in rows[1:]), fillvalue="")
+    table: pd.DataFrame = pd.DataFrame({name: _numbers(values) for name, *values in columns})
+    return table
+
+
+def _distinct(names: list[str]) -> list[str]:
+    """Two columns of one name cannot be shown."""
+    told: list[str] = []
+    for number, name in enumerate(map(shown, names)):
+        told.append(f"{name} ({number + 1})" if name in told else name)
+    return told
+
+
+def _numbers(column: list[str]) -> list[float] | list[str]:
+    """As numbers if all of them are, which makes them sort so and stand at the right."""
+    try:
+        return [float(value) if value else math.nan for value in column]
+    except ValueError:
+        return column
 
 
 def _text(content: bytes) -> str | None:

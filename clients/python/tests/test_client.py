@@ -7,6 +7,7 @@ import base64
 import hashlib
 import inspect
 import json
+import os
 import tempfile
 import threading
 import unittest
@@ -33,6 +34,7 @@ from sandrun import (
     Silent,
     Unreachable,
 )
+from sandrun._files import FileWriter
 
 from .fake import (
     EVENT_HEAD,
@@ -115,6 +117,26 @@ class Verbs(Shared):
         self.assertEqual((result.output, result.stdout, result.stderr), ("tangled €", "o", "e"))
         self.assertEqual((result.stdout_truncated, result.stderr_truncated), (True, False))
         self.assertEqual((result.outcome, result.files[0].content), (Outcome("timed_out"), None))
+
+    def test_a_server_that_does_not_wait_is_not_asked_without_end(self) -> None:
+        running = {"job_id": JOB, "status": "running"}
+
+        def handler(asked: Asked) -> Answer:
+            if len(self.server.asked) > 9:
+                return [refuses("internal", 500)]
+            return [says(running, 202 if asked.method == "POST" else 200)]
+
+        client = self.serve(handler)
+        stop = KeyboardInterrupt()
+        with (
+            unittest.mock.patch("time.sleep", side_effect=stop) as sync_sleep,
+            unittest.mock.patch("asyncio.sleep", side_effect=stop) as async_sleep,
+            self.assertRaises(KeyboardInterrupt),
+        ):
+            client.run("1")
+        (call,) = [*sync_sleep.mock_calls, *async_sleep.mock_calls]
+        self.assertGreater(call.args[0], 0.1)
+        self.assertEqual([asked.method for asked in self.server.asked], ["POST", "GET", "DELETE"])
 
     def test_a_job_that_cannot_be_waited_for_is_cancelled(self) -> None:
         answers = iter([says(QUEUED, 202), refuses("internal", 500), says(status=204)])
@@ -224,6 +246,9 @@ class Verbs(Shared):
             client.read_file(JOB, "a", most_bytes=1_000_000)
         with self.assertRaises(BadAnswer):
             self.always(*[endless[0].replace(b"200", b"400"), *endless[1:]]).stats()
+        for verb in ("stats", "health"):
+            with self.assertRaisesRegex(BadAnswer, "longer"):
+                getattr(self.always(*endless), verb)()
 
     def test_a_refusal_that_comes_while_a_body_is_sent_is_read(self) -> None:
         early = refuses("too_large", 413, "Connection: close\r\n")
@@ -421,6 +446,35 @@ class AsyncVerbs(Verbs, unittest.TestCase):
 
         client._run(cancelled())
         self.assertTrue(self.server.hung_up.wait(10))
+
+    def test_a_file_is_not_closed_while_a_thread_writes_to_it(self) -> None:
+        told = says({"files": [], "details": [output("a", b"1")]})
+        client = self.serve(lambda a: [told if "outputs" in a.target else says(b"1")])
+        begun, go_on = threading.Event(), threading.Event()
+        self.addCleanup(go_on.set)
+        open_then: list[int] = []
+
+        def add(writer: FileWriter, _: bytes) -> None:
+            begun.set()
+            go_on.wait()
+            # Raises when it is closed.
+            open_then.append(os.fstat(writer._descriptor).st_size)
+
+        async def cancelled() -> None:
+            task = asyncio.ensure_future(client.inner.download(JOB, self.out))
+            await asyncio.to_thread(begun.wait)
+            for _ in range(3):
+                task.cancel()
+                await asyncio.sleep(0)
+            self.assertFalse(task.done())
+            go_on.set()
+            with self.assertRaises(asyncio.CancelledError):
+                await task
+
+        with unittest.mock.patch.object(FileWriter, "add", add):
+            client._run(cancelled())
+        self.assertEqual(open_then, [0])
+        self.assertEqual(list(self.out.iterdir()), [])
 
 
 class Face(unittest.TestCase):

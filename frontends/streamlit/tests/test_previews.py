@@ -55,9 +55,13 @@ class Previews(unittest.TestCase):
         self.assertEqual(shown_as(output("a", picture("BMP")))[0], "caption")
 
     def test_an_image_that_would_fill_the_memory_is_not_unpacked(self) -> None:
-        for width, height in ((100_000, 100_000), (2**31 - 1, 2**31 - 1), (40_000, 1_001)):
-            self.assertFalse(previews.is_raster(png_of_size(width, height)))
-        self.assertTrue(previews.is_raster(png_of_size(4000, 4000)))
+        with mock.patch("PIL.ImageFile.ImageFile.load") as load:
+            for width, height in ((100_000, 100_000), (2**31 - 1, 2**31 - 1), (16_000, 1_001)):
+                self.assertFalse(previews.is_raster(png_of_size(width, height)))
+            load.assert_not_called()
+            self.assertTrue(previews.is_raster(png_of_size(4000, 4000)))
+        self.assertTrue(previews.is_raster(picture("PNG", 4000, 4000)))
+        self.assertFalse(previews.is_raster(png_of_size(4000, 4000)))
 
     def test_damaged_images_are_no_images(self) -> None:
         for kind in ("PNG", "GIF", "WEBP", "JPEG"):
@@ -78,13 +82,17 @@ class Previews(unittest.TestCase):
         rows = b"a,b\n" + b"1,2\n" * 5000
         name, table = shown_as(output("t.csv", rows))
         self.assertEqual((name, table.shape), ("dataframe", (previews.TABLE_ROWS, 2)))
-        wide = ",".join(map(str, range(5000))).encode()
-        self.assertEqual(shown_as(output("t.csv", wide + b"\n"))[1].shape[1], 100)
+        wide = b"x," * 900_000
+        self.assertEqual(shown_as(output("t.csv", wide + b"\n" + wide[:99]))[1].shape[1], 100)
         _, table = shown_as(output("t.tsv", b"a\tb\x1b[2J\n1\t2\n"))
         self.assertEqual(list(table.columns), ["a", "b\\u{1b}[2J"])
+        _, table = shown_as(output("t.csv", b"a,a,a (2)\n1,x,\n2\n3,y,z,more\n"))
+        self.assertEqual(list(table.columns), ["a", "a (2)", "a (2) (3)"])
+        self.assertEqual(table["a"].tolist(), [1.0, 2.0, 3.0])
+        self.assertEqual(table["a (2)"].tolist(), ["x", "", "y"])
 
     def test_what_is_no_table_is_text_or_nothing(self) -> None:
-        self.assertEqual(shown_as(output("t.csv", b'a,b\n1,2,3\n"'))[0], "code")
+        self.assertEqual(shown_as(output("t.csv", b"a,b\n" + b"x" * 140_000))[0], "code")
         self.assertEqual(shown_as(output("t.csv", b""))[0], "code")
         self.assertEqual(shown_as(output("t.csv", b"\0\xff\0"))[0], "caption")
 

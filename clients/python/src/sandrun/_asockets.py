@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from typing import TypeVar
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import suppress
+from typing import ParamSpec, TypeVar
 
 from ._calls import Request
 from ._sockets import CONNECT_SECONDS, KEEP_SECONDS, message, unreachable
@@ -13,6 +14,7 @@ from ._tls import Endpoint
 from ._wire import AnswerReader, Head
 from .errors import BadAnswer, Silent, Unreachable
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 _READ_BYTES = 64 * 1024
@@ -77,7 +79,7 @@ class AsyncConnection:
         self._writer.write(head)
         while self._reader.head is None:
             # Contents may be read from a disk, which would hold up everything else.
-            chunk = await asyncio.to_thread(next, chunks, None)
+            chunk = await in_thread(_next, chunks)
             if chunk is None:
                 break
             self._writer.write(chunk)
@@ -110,6 +112,20 @@ class AsyncConnection:
             raise Unreachable(f"The connection broke: {error}.") from error
 
 
+async def in_thread(call: Callable[P, T], *args: P.args, **named: P.kwargs) -> T:
+    """As ``asyncio.to_thread``, but never left while the call still runs: whoever is cancelled
+    closes the file next, and its number may then be that of something else, which the thread would
+    write to.
+    """
+    task = asyncio.ensure_future(asyncio.to_thread(call, *args, **named))
+    try:
+        return await asyncio.shield(task)
+    finally:
+        while not task.done():
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait({task})
+
+
 class _Late(Exception):
     """The time is over."""
 
@@ -132,6 +148,10 @@ async def _within(seconds: float, future: asyncio.Future[T]) -> T:
 def _abort(opening: asyncio.Future[tuple[asyncio.StreamReader, asyncio.StreamWriter]]) -> None:
     if not opening.cancelled() and opening.exception() is None:
         opening.result()[1].transport.abort()
+
+
+def _next(chunks: Iterator[bytes]) -> bytes | None:
+    return next(chunks, None)
 
 
 async def connect(endpoint: Endpoint, idle_seconds: float) -> AsyncConnection:

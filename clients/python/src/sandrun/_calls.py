@@ -24,8 +24,14 @@ from .models import (
 
 T = TypeVar("T")
 
-#: One JSON answer: printed output twice, each byte at most six in JSON, and inline files.
-JSON_BYTES = 160 * 1024 * 1024
+#: The result of a run: printed output twice, each byte at most six in JSON, and inline files.
+RESULT_BYTES = 160 * 1024 * 1024
+#: What was printed, as JSON or as it is.
+LOG_BYTES = 64 * 1024 * 1024
+#: Names of a thousand files, or of the packages of all environments.
+LIST_BYTES = 16 * 1024 * 1024
+#: All other answers. Parsed, JSON can be many times larger than its text.
+SMALL_BYTES = 256 * 1024
 #: What is read of an answer that is none of those expected.
 REFUSAL_BYTES = 64 * 1024
 #: All output files of a job as tar.gz, with room for names.
@@ -57,13 +63,13 @@ class Call(Generic[T]):
 
     request: Request
     read: Callable[[int, bytes], T]
-    most_bytes: int = JSON_BYTES
+    most_bytes: int = SMALL_BYTES
 
 
 def run(code: str | None, job: JobFields, wait: float) -> Call[RunResult | Submitted]:
     body = job_body(code, job)
     request = Request("POST", f"run?wait={wait:.3f}", body=body, takes=frozenset({200, 202}))
-    return Call(request, _run_answer)
+    return Call(request, _run_answer, RESULT_BYTES)
 
 
 def _run_answer(status: int, answer: bytes) -> RunResult | Submitted:
@@ -81,17 +87,18 @@ def status(job_id: str, wait: float = 0.0) -> Call[JobStatus]:
 
 
 def logs(job_id: str) -> Call[Logs]:
-    return Call(_get("logs", job_id), lambda _, answer: _answers.read_logs(answer))
+    return Call(_get("logs", job_id), lambda _, answer: _answers.read_logs(answer), LOG_BYTES)
 
 
 def output(job_id: str) -> Call[str]:
     """Both streams as they came."""
     request = Request("GET", f"logs/{_segment(job_id)}", accept="text/plain")
-    return Call(request, lambda _, answer: answer.decode("utf-8", "replace"))
+    return Call(request, lambda _, answer: answer.decode("utf-8", "replace"), LOG_BYTES)
 
 
 def outputs(job_id: str) -> Call[tuple[OutputFile, ...]]:
-    return Call(_get("outputs", job_id), lambda _, answer: _answers.read_outputs(answer))
+    request = _get("outputs", job_id)
+    return Call(request, lambda _, answer: _answers.read_outputs(answer), LIST_BYTES)
 
 
 def cancel(job_id: str) -> Call[None]:
@@ -101,7 +108,7 @@ def cancel(job_id: str) -> Call[None]:
 
 def environments() -> Call[Environments]:
     request = Request("GET", "environments")
-    return Call(request, lambda _, answer: _answers.read_environments(answer))
+    return Call(request, lambda _, answer: _answers.read_environments(answer), LIST_BYTES)
 
 
 def stats() -> Call[Stats]:

@@ -10,6 +10,8 @@ from .models import JobStatus, Logs, OutputFile, RunResult
 
 _FIRST_PAUSE_SECONDS = 0.2
 _TRIES = 6
+#: Between two looks at a job, for a server that does not wait as it was asked to.
+LOOK_SECONDS = 0.5
 
 
 class Counter:

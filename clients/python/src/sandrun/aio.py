@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager, suppress
@@ -12,11 +13,11 @@ from types import TracebackType
 from typing import TYPE_CHECKING, TypeVar
 
 from . import _calls
-from ._asockets import AsyncConnection, connect
+from ._asockets import AsyncConnection, connect, in_thread
 from ._calls import Call, Request
 from ._events import LogFollower
 from ._files import OutputDirectory, new_archive, write_all
-from ._gather import Counter, Patience, gathered, writable
+from ._gather import LOOK_SECONDS, Counter, Patience, gathered, writable
 from ._sockets import KEEP_MOST
 from ._tls import endpoint
 from ._wire import Head
@@ -150,7 +151,7 @@ class AsyncClient:
                 with target.new_file(file) as writer:
                     async with aclosing(self._content(job_id, file)) as content:
                         async for chunk in content:
-                            await asyncio.to_thread(writer.add, chunk)
+                            await in_thread(writer.add, chunk)
         finally:
             target.close()
         if not keep:
@@ -167,7 +168,7 @@ class AsyncClient:
             with new_archive(path, force) as descriptor:
                 async for chunk in body:
                     data = counter.add(chunk)
-                    await asyncio.to_thread(write_all, descriptor, data, str(path))
+                    await in_thread(write_all, descriptor, data, str(path))
         return Path(path)
 
     async def cancel(self, job_id: str) -> None:
@@ -185,6 +186,7 @@ class AsyncClient:
     async def _ended(self, job_id: str) -> JobStatus:
         patience = Patience()
         while True:
+            began = time.monotonic()
             try:
                 status = await self.status(job_id, wait_seconds=self._wait_seconds)
             except Unreachable as error:
@@ -193,6 +195,7 @@ class AsyncClient:
             if status.outcome is not None:
                 return status
             patience.renew()
+            await asyncio.sleep(max(0.0, LOOK_SECONDS - (time.monotonic() - began)))
 
     async def _content(self, job_id: str, file: OutputFile) -> AsyncGenerator[bytes, None]:
         if file.content is not None:

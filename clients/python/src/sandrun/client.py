@@ -15,7 +15,7 @@ from . import _calls
 from ._calls import Call, Request
 from ._events import LogFollower
 from ._files import OutputDirectory, new_archive, write_all
-from ._gather import Patience, bounded, gathered, writable
+from ._gather import LOOK_SECONDS, Patience, bounded, gathered, writable
 from ._sockets import KEEP_MOST, Connection
 from ._tls import endpoint
 from ._wire import Head
@@ -215,6 +215,7 @@ class Client:
     def _ended(self, job_id: str) -> JobStatus:
         patience = Patience()
         while True:
+            began = time.monotonic()
             try:
                 status = self.status(job_id, wait_seconds=self._wait_seconds)
             except Unreachable as error:
@@ -223,6 +224,7 @@ class Client:
             if status.outcome is not None:
                 return status
             patience.renew()
+            time.sleep(max(0.0, LOOK_SECONDS - (time.monotonic() - began)))
 
     def _content(self, job_id: str, file: OutputFile) -> Iterator[bytes]:
         if file.content is not None:
