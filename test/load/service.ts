@@ -1,0 +1,138 @@
+/** The service under load, started as an operator does, and what it holds of the machine. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import {
+  boxProcessesOf,
+  childrenOf,
+  groupsOf,
+  mounts,
+  ownWardens,
+  processesOf,
+  type WardenOnHost,
+} from "../support/host.ts";
+
+const PROGRAM = fileURLToPath(new URL("../../sandrun", import.meta.url));
+const OPTIONS = "serve --behind-proxy --port 0 --slots 16 --ram-budget 3G --max-waiting 1";
+
+/** What should be as it was when nothing runs any more. */
+export interface Holding {
+  readonly "warden, resident MB": number;
+  readonly "keeper, resident MB": number;
+  readonly "Node, resident MB": number;
+  readonly "warden, descriptors": number;
+  readonly "keeper, descriptors": number;
+  readonly "Node, descriptors": number;
+  readonly processes: number;
+  readonly boxes: number;
+  readonly "mounts of the host": number;
+  readonly "mounts of the keeper": number;
+  readonly "control groups": number;
+}
+
+export interface Logged {
+  readonly event: string;
+  readonly outcome?: string;
+  readonly cpu_ms?: number;
+}
+
+export interface LoadedService {
+  readonly port: number;
+  /** Ends that the service has logged. */
+  ends(): readonly Logged[];
+  faults(): number;
+  holding(): Holding;
+  /** CPU time of all jobs since the start, as their control group counted it. */
+  cpuMsOfJobs(): number;
+  node(): number;
+  stop(): Promise<number | null>;
+}
+
+function residentMb(pid: number): number {
+  const status = readFileSync(`/proc/${pid}/status`, "utf8");
+  return Math.round(Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1] ?? 0) / 1024);
+}
+
+function countBelow(directory: string): number {
+  const below = readdirSync(directory, { withFileTypes: true }).filter((one) => one.isDirectory());
+  return below.reduce((sum, { name }) => sum + countBelow(`${directory}/${name}`), 1);
+}
+
+function cpuMsOf(group: string): number | undefined {
+  const older = `${group}/jobs/cpuacct.usage`;
+  if (existsSync(older)) return Number(readFileSync(older, "utf8")) / 1e6;
+  const stat = `${group}/jobs/cpu.stat`;
+  if (!existsSync(stat)) return undefined;
+  const text = readFileSync(stat, "utf8");
+  const used = /^usage_usec (\d+)/m.exec(text)?.[1];
+  return used === undefined ? undefined : Number(used) / 1000;
+}
+
+function holdingOf(warden: WardenOnHost, node: number): Holding {
+  const keeper = childrenOf(warden.pid).find((pid) => pid !== node) ?? 0;
+  const descriptors = (pid: number) => readdirSync(`/proc/${pid}/fd`).length;
+  const mountsOf = (pid: number) =>
+    readFileSync(`/proc/${pid}/mountinfo`, "utf8").trim().split("\n").length;
+  return {
+    "warden, resident MB": residentMb(warden.pid),
+    "keeper, resident MB": residentMb(keeper),
+    "Node, resident MB": residentMb(node),
+    "warden, descriptors": descriptors(warden.pid),
+    "keeper, descriptors": descriptors(keeper),
+    "Node, descriptors": descriptors(node),
+    processes: processesOf(warden).length,
+    boxes: boxProcessesOf(warden).length,
+    "mounts of the host": mounts().length,
+    "mounts of the keeper": mountsOf(keeper),
+    "control groups": groupsOf(warden).reduce((sum, group) => sum + countBelow(group), 0),
+  };
+}
+
+export async function startLoaded(): Promise<LoadedService> {
+  const child = spawn(PROGRAM, OPTIONS.split(" "), { stdio: ["ignore", "pipe", "pipe"] });
+  const ended = once(child, "exit");
+  const logged: Logged[] = [];
+  let rest = "";
+  child.stdout.on("data", (chunk: Buffer) => {
+    const lines = (rest + chunk.toString()).split("\n");
+    rest = lines.pop() ?? "";
+    for (const line of lines) {
+      const told = JSON.parse(line) as Logged;
+      if (told.event !== "request") logged.push(told);
+    }
+  });
+  const port = await new Promise<number>((resolve, reject) => {
+    let said = "";
+    child.stderr.on("data", (chunk: Buffer) => {
+      said += chunk.toString();
+      const found = /listening on http:\/\/[^\s]*:(\d+)/.exec(said)?.[1];
+      if (found !== undefined) resolve(Number(found));
+    });
+    child.once("exit", () => reject(new Error(`the service ended: ${said}`)));
+  });
+  while (!(await fetch(`http://127.0.0.1:${port}/health`)).ok) await sleep(50);
+  const warden = ownWardens().find(({ pid }) => pid === child.pid);
+  if (warden === undefined) throw new Error("the warden cannot be seen");
+  const node = () =>
+    childrenOf(warden.pid).find((pid) =>
+      readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("serve-run"),
+    ) ?? 0;
+  return {
+    port,
+    ends: () => logged.filter(({ event }) => event === "job_ended"),
+    faults: () => logged.filter(({ event }) => event === "fault").length,
+    holding: () => holdingOf(warden, node()),
+    cpuMsOfJobs: () =>
+      groupsOf(warden)
+        .map(cpuMsOf)
+        .find((each) => each !== undefined) ?? 0,
+    node,
+    stop: async () => {
+      child.kill("SIGTERM");
+      const [status] = (await ended) as [number | null];
+      return status;
+    },
+  };
+}
