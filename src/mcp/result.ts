@@ -106,7 +106,7 @@ function filesWords(
     );
   const more = details.length - count;
   return [
-    `Files that it made; read_output reads them for a while (job_id ${jobId}):`,
+    `Files that it made, under names that it chose; read_output reads them for a while (job_id ${jobId}):`,
     ...lines,
     ...(more > 0 ? [`- and ${more} more, which are not named here`] : []),
   ];

@@ -192,6 +192,23 @@ describe("what a job is given", () => {
     assert.ok(isThere(more));
   });
 
+  it("counts for who asked, not for the proxy between", async () => {
+    const rig = makeMcpRig({ behindProxy: true, maxRunning: 1, maxWaiting: 1 });
+    const from = (address: string) =>
+      connect(async (url, init) => {
+        const request = new Request(url, init);
+        request.headers.set("x-forwarded-for", address);
+        return rig.app.fetch(request);
+      });
+    const [one, other] = [await from("192.0.2.1"), await from("192.0.2.2")];
+    const calls = [one, one, other, other].map((agent) => agent.call("run_code", { code: "1" }));
+    while (rig.engine.totals().waiting < 2) await settle();
+    assert.equal(rig.engine.totals().running, 2);
+    assert.equal((await one.call("run_code", { code: "1" })).isError, true);
+    for (const agent of [one, other]) await agent.close();
+    await Promise.allSettled(calls);
+  });
+
   it("counts for the caller's own quota", async () => {
     const rig = makeMcpRig({ maxRunning: 1, maxWaiting: 1 });
     const agent = await connect(rig);

@@ -277,6 +277,20 @@ describe("S14 a wrong request in Piston's form", () => {
     assert.equal((await ask(makeRig(), "/api/v2/runtimes")).status, 404);
   });
 
+  it("counts for who asked, not for the proxy between", async () => {
+    const rig = makePistonRig({ behindProxy: true, maxRunning: 1, maxWaiting: 1 });
+    const from = (address: string) =>
+      execute(rig, PYTHON, {
+        headers: { "Content-Type": "application/json", "X-Forwarded-For": address },
+      });
+    const calls = ["192.0.2.1", "192.0.2.1", "192.0.2.2", "192.0.2.2"].map(from);
+    while (rig.engine.totals().waiting < 2) await settle();
+    assert.equal(rig.engine.totals().running, 2);
+    assert.equal((await from("192.0.2.1")).status, 429);
+    await rig.close();
+    await Promise.allSettled(calls);
+  });
+
   it("is told of quotas and of a service that is not ready, with Piston's form", async () => {
     const rig = makePistonRig({ maxRunning: 1, maxWaiting: 1 });
     const calls = [execute(rig, PYTHON), execute(rig, PYTHON)];
