@@ -27,8 +27,8 @@ function isChosen({ id, promise }: Case): boolean {
   return chosen.length === 0 || chosen.some((word) => id.includes(word) || promise === word);
 }
 
-function progress({ isRight }: Judged): void {
-  process.stderr.write(isRight ? "." : "!");
+function progress({ hostile, isRight, note }: Judged): void {
+  process.stderr.write(isRight ? "." : `!\n${hostile.id}: ${note}\n`);
 }
 
 async function run(): Promise<boolean> {

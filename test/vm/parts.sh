@@ -36,15 +36,17 @@ no_cores_of_jobs() {
   ! find /run/cores -name "$of_boxes" | grep .
 }
 
-# Half of the time of all: fifty boxes at once, a venv made anew, megabytes back and forth.
-long_tests=(test/sandbox/many.test.ts test/sandbox/environments.test.ts
-  test/sandbox/outputs.test.ts test/sandbox/streams.test.ts)
+# What groups, ids and the kernel decide: of the box tests those that tell most here for their time.
+usual_tests=(files life limits namespaces privileges proc seccomp selfTest sharing slots stopping throttle warden)
 
-# short_tests WORDS…: each other test file of the sandbox by itself, by a command that begins so.
-short_tests() {
-  local file
+# box_tests usual|other WORDS…: each of these files by itself, by a command that begins so.
+box_tests() {
+  local which=$1 file name belongs
+  shift
   for file in test/sandbox/*.test.ts; do
-    [[ " ${long_tests[*]} " == *" $file "* ]] || check "$file" timeout 400 "$@" --test-reporter=spec "$file"
+    name=${file#test/sandbox/} name=${name%.test.ts} belongs=other
+    [[ " ${usual_tests[*]} " != *" $name "* ]] || belongs=usual
+    [ "$belongs" != "$which" ] || check "$file" timeout 600 "$@" --test-reporter=spec "$file"
   done
 }
 
@@ -201,16 +203,13 @@ answers() {
 # The tests of the sandbox and the hostile programs, as root at a login.
 part_sandbox() {
   enter_login login
-  short_tests "${script[@]}"
+  box_tests usual "${script[@]}"
   nothing_is_left
 }
 
-part_sandbox_long() {
+part_sandbox_other() {
   enter_login login
-  local file
-  for file in "${long_tests[@]}"; do
-    check "$file" timeout 600 "${script[@]}" --test-reporter=spec "$file"
-  done
+  box_tests other "${script[@]}"
   nothing_is_left
 }
 
@@ -224,7 +223,7 @@ part_hostile() {
 part_sandbox_user() {
   enter_login login
   enter_delegated "$groups/user"
-  short_tests "${as_user[@]}" "${script[@]}"
+  box_tests usual "${as_user[@]}" "${script[@]}"
   nothing_is_left
 }
 

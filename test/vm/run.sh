@@ -13,7 +13,7 @@
 # not come to its end is ended; of one that fails, all that its console said is shown.
 set -eu
 usual='hostile sandbox user root systemd'
-more='sandbox_long sandbox_user hostile_user'
+more='sandbox_other sandbox_user hostile_user'
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd -P)
 place=$root/.runtime/vm
 modules='drivers/virtio/virtio_ring drivers/virtio/virtio drivers/virtio/virtio_pci_modern_dev
@@ -29,29 +29,35 @@ fail() {
   exit 1
 }
 
+# with_lists COMMAND…: once more behind a new look at the package lists when it fails.
+with_lists() {
+  "$@" >"$place/apt.log" 2>&1 && return
+  apt-get update >>"$place/apt.log" 2>&1 || true
+  "$@" >>"$place/apt.log" 2>&1
+}
+
 install_qemu() {
   command -v qemu-system-x86_64 >/dev/null && return
   [ "$(id -u)" = 0 ] || fail 'qemu is missing; install it: sudo apt-get install qemu-system-x86'
   say 'installing the Debian package qemu-system-x86'
-  DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -y \
-    --no-install-recommends qemu-system-x86 \
-    >"$place/apt.log" 2>&1 || fail "could not install it; see $place/apt.log"
+  with_lists env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -y \
+    --no-install-recommends qemu-system-x86 || fail "could not install it; see $place/apt.log"
 }
 
-# What linux-image-amd64 stands for today.
-kernel_package() {
-  apt-cache depends linux-image-amd64 | sed -n 's/^ *Depends: *\(linux-image-[^ ]*\)$/\1/p' | head -n 1
+# What linux-image-amd64 stands for today, and the others.
+download_packages() {
+  kernel=$(apt-cache depends linux-image-amd64 |
+    sed -n 's/^ *Depends: *\(linux-image-[^ ]*\)$/\1/p' | head -n 1)
+  [ -n "$kernel" ] || return 1
+  (cd "$place/packages" && apt-get download -q "$kernel" busybox-static uidmap)
 }
 
 fetch_packages() {
   [ -f "$place/fetched" ] && return
   rm -rf "$place/packages" "$place/tree"
   mkdir -p "$place/packages" "$place/tree"
-  kernel=$(kernel_package)
-  [ -n "$kernel" ] || fail 'apt-cache knows no linux-image-amd64; run apt-get update'
-  say "fetching $kernel, busybox-static, uidmap"
-  (cd "$place/packages" && apt-get download -q "$kernel" busybox-static uidmap) \
-    >"$place/apt.log" 2>&1 || fail "could not fetch them; see $place/apt.log (mend: apt-get update)"
+  say "fetching Debian's kernel, busybox-static, uidmap"
+  with_lists download_packages || fail "could not fetch them; see $place/apt.log"
   for package in "$place"/packages/*.deb; do
     dpkg -x "$package" "$place/tree" || fail "could not unpack $package"
   done
@@ -80,7 +86,7 @@ boot() {
   log=$place/$part.log
   began=$(date +%s)
   status=0
-  timeout --kill-after=5 "${SANDRUN_VM_SECONDS:-1200}" qemu-system-x86_64 \
+  timeout --kill-after=5 "${SANDRUN_VM_SECONDS:-1800}" qemu-system-x86_64 \
     -accel "${SANDRUN_VM_ACCELERATOR:-tcg,thread=single}" -cpu Nehalem -smp 2 -m 4G \
     -nodefaults -no-reboot -display none -serial "file:$log" \
     -kernel "$place"/tree/boot/vmlinuz-* -initrd "$place/initramfs.cpio" \
