@@ -2,6 +2,7 @@
 import { SandboxFault } from "../core/errors.ts";
 import { TRANSFER_LIMITS } from "../core/limits.ts";
 import { showPath } from "../core/paths.ts";
+import { Bar } from "./bar.ts";
 import type { Io } from "./io.ts";
 import { tell } from "./io.ts";
 import type { Incoming } from "./outdir.ts";
@@ -30,11 +31,15 @@ export async function collect<F extends Incoming>(
   let failed = 0;
   let room: number = TRANSFER_LIMITS.outputBytes;
   try {
-    for (const file of files.slice(0, TRANSFER_LIMITS.outputFiles)) {
+    const wanted = files.slice(0, TRANSFER_LIMITS.outputFiles);
+    const bar = new Bar(io, "receiving", sumOf(wanted));
+    for (const file of wanted) {
       if (io.interrupted.aborted) return false;
       const fits = file.sizeBytes <= room;
       if (fits) room -= file.sizeBytes;
-      const problem = fits ? await write(directory, file, read) : "the files are more than 100 MB";
+      const problem = fits
+        ? await write(directory, file, (one) => bar.around(read(one)))
+        : "the files are more than 100 MB";
       if (problem === undefined) continue;
       failed += 1;
       await tell(io, `did not write ${showPath(file.path)}: ${problem}`);
@@ -45,6 +50,10 @@ export async function collect<F extends Incoming>(
   const left = Math.max(0, files.length - TRANSFER_LIMITS.outputFiles);
   if (left > 0) await tell(io, `did not write ${left} more files than a job may have`);
   return failed + left === 0;
+}
+
+function sumOf(files: readonly Incoming[]): number {
+  return files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
 }
 
 /** What went wrong, in words; undefined when the file is there. */

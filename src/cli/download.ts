@@ -1,5 +1,6 @@
 /** `sandrun download ID`: the output files of a job, which the server then destroys. */
 import type { SandrunClient } from "../client/client.ts";
+import { Bar } from "./bar.ts";
 import type { Destination } from "./collect.ts";
 import { collect } from "./collect.ts";
 import type { Command, Io } from "./io.ts";
@@ -22,8 +23,9 @@ export const download: Command = async (argv, io) => {
 };
 
 async function toStdout(client: SandrunClient, jobId: string, io: Io): Promise<number> {
-  for await (const chunk of await client.download(jobId, { signal: io.interrupted }))
-    await put(io.stdout, chunk);
+  const archive = await client.download(jobId, { signal: io.interrupted });
+  const bar = new Bar(io, "receiving", undefined);
+  for await (const chunk of bar.around(archive)) await put(io.stdout, chunk);
   return 0;
 }
 

@@ -40,7 +40,7 @@ async function placeOf(parsed: Parsed, io: Io): Promise<Place> {
   if (choice === undefined) return localPlace(trees(parsed), io);
   if (all(parsed, "environment").length > 0)
     throw new UsageError("--environment is for boxes on this machine; a server has its own");
-  const client = await openClient(choice);
+  const client = await openClient(choice, io);
   const keptSeconds = SERVICE_LIMITS.finishedMs / 1000;
   return { client, keptSeconds, close: () => Promise.resolve() };
 }

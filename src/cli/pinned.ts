@@ -6,6 +6,7 @@
 import { Agent, request } from "node:https";
 import type { Duplex } from "node:stream";
 import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
 import { connect } from "node:tls";
 import { WebSocket } from "ws";
 import type { OpenSocket } from "../client/attach.ts";
@@ -61,9 +62,7 @@ export function pinnedFetch(fingerprint: string): Fetch {
   const agent = new PinningAgent(fingerprint);
   return async (url, init) => {
     const message = new Request(url, init);
-    // Sent with its length, which lets the server refuse what is too large before it arrives.
-    const body = Buffer.from(await message.arrayBuffer());
-    const headers = { ...Object.fromEntries(message.headers), "content-length": body.byteLength };
+    const { body, headers } = await withLength(message);
     const { promise, resolve, reject } = Promise.withResolvers<Response>();
     const sent = request(
       url,
@@ -77,9 +76,22 @@ export function pinnedFetch(fingerprint: string): Fetch {
       },
     );
     sent.once("error", reject);
-    sent.end(body);
+    if (body instanceof Buffer) sent.end(body);
+    else pipeline(body, sent).catch(reject);
     return promise;
   };
+}
+
+/** What is sent with its length lets the server refuse what is too large before it arrives. */
+async function withLength(message: Request): Promise<{
+  readonly body: Buffer | Readable;
+  readonly headers: Readonly<Record<string, string>>;
+}> {
+  const headers = Object.fromEntries(message.headers);
+  if (headers["content-length"] !== undefined && message.body !== null)
+    return { body: Readable.fromWeb(message.body), headers };
+  const body = Buffer.from(await message.arrayBuffer());
+  return { body, headers: { ...headers, "content-length": String(body.byteLength) } };
 }
 
 /** The same for WebSockets. */

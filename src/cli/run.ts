@@ -47,7 +47,7 @@ async function runThere(
 ): Promise<number> {
   if (environmentChoice(parsed)?.directory !== undefined)
     throw new UsageError("a server has its own environments; give only the name");
-  const client = await openClient(choice);
+  const client = await openClient(choice, io);
   const [prepared, { runRemotely }] = await Promise.all([
     // A result as JSON comes whole, so its input goes whole.
     prepareJob(parsed, io, input === "live" && wanted.json ? "whole" : input),

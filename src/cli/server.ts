@@ -1,6 +1,7 @@
 /** Which server a command talks to, and how it knows that it is the right one. */
 import type { SandrunClient } from "../client/client.ts";
 import type { Io } from "./io.ts";
+import { showingFetch } from "./sending.ts";
 import { readSettings } from "./settings.ts";
 import type { Parsed } from "./usage.ts";
 import { has, one, UsageError } from "./usage.ts";
@@ -33,18 +34,29 @@ export async function chosenServer(parsed: Parsed, io: Io): Promise<ServerChoice
  * A client of that server. Plain HTTP is for this machine only: code and results are private.
  * @throws UsageError
  */
-export async function openClient({ server, fingerprint }: ServerChoice): Promise<SandrunClient> {
+export async function openClient(
+  { server, fingerprint }: ServerChoice,
+  io: Io,
+): Promise<SandrunClient> {
   const url = URL.canParse(server) ? new URL(server) : undefined;
   if (url === undefined || !["https:", "http:"].includes(url.protocol))
     throw new UsageError("--server takes an address like https://host:8443");
   if (url.protocol === "http:" && !isLoopback(url.hostname))
     throw new UsageError("plain http goes to this machine only; use https");
   const { SandrunClient } = await import("../client/client.ts");
-  if (fingerprint === undefined || fingerprint === "") return new SandrunClient({ server });
+  if (fingerprint === undefined || fingerprint === "")
+    return new SandrunClient({
+      server,
+      fetch: showingFetch((address, init) => fetch(address, init), io),
+    });
   if (url.protocol === "http:") throw new UsageError("a fingerprint needs an https server");
   const { parseFingerprint, pinnedFetch, pinnedSocket } = await import("./pinned.ts");
   const pin = parseFingerprint(fingerprint);
-  return new SandrunClient({ server, fetch: pinnedFetch(pin), webSocket: pinnedSocket(pin) });
+  return new SandrunClient({
+    server,
+    fetch: showingFetch(pinnedFetch(pin), io),
+    webSocket: pinnedSocket(pin),
+  });
 }
 
 /** For the commands that make no sense without one. @throws UsageError */
@@ -52,7 +64,7 @@ export async function requireClient(parsed: Parsed, io: Io): Promise<SandrunClie
   const choice = await chosenServer(parsed, io);
   if (choice === undefined)
     throw new UsageError("this needs a server: --server URL, SANDRUN_SERVER or the settings file");
-  return openClient(choice);
+  return openClient(choice, io);
 }
 
 function isLoopback(host: string): boolean {

@@ -145,6 +145,8 @@ export const CLIENT_LIMITS = {
   /** How long it waits for a result in one answer before it follows the job live. */
   quickRunSeconds: 0.3,
   statusEveryMs: 500,
+  /** A body from this size on is sent with a bar on the terminal. */
+  shownBodyBytes: 1 * MIB,
   /** One event of a live stream. */
   frameCharacters: 256 * KIB,
   /** Events of a WebSocket that wait for their reader: a whole log, and more. */
