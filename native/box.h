@@ -34,7 +34,7 @@ struct box_setup {
 };
 
 /* What the program's process tells PID 1 before it becomes the program. */
-enum hand_kind { HAND_READY = 1, HAND_STARTING, HAND_FAULT, HAND_HELD };
+enum hand_kind { HAND_READY = 1, HAND_STARTING, HAND_FAULT, HAND_HELD, HAND_TERMINAL };
 struct hand_message {
   uint32_t kind, wall_ms;
   uint64_t printed_bytes;
@@ -67,6 +67,7 @@ struct relay {
   int input, output[2];
   pid_t program; /* the hand, until another process becomes the program */
   bool is_asked; /* LIST has come already */
+  bool is_terminal; /* input and output[0] are one terminal, output[1] is nothing */
 };
 /* Relays until the program has ended and every process of the job is dead, and sends EXITED.
  * False when the box is to die at once: the peer is gone or a FAULT was sent. */

@@ -133,8 +133,8 @@ int collect(int stream, bool is_asked) {
       memcpy(path, payload + 8, header.length - 7);
       if (send_content(stream, path, most) == -1) return 0;
     } else if (header.type != FRAME_STDIN && header.type != FRAME_STDIN_END &&
-               header.type != FRAME_SIGNAL && header.type != FRAME_KILL) {
-      /* Those four may have crossed the job's end on the way; anything else is a fault. */
+               header.type != FRAME_SIGNAL && header.type != FRAME_RESIZE && header.type != FRAME_KILL) {
+      /* Those five may have crossed the job's end on the way; anything else is a fault. */
       return 1;
     }
   }

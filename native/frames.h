@@ -21,6 +21,7 @@
  * FETCH    10  | u64 most bytes, path
  * HOLD     11  | as START; the program is started and held where it opens the file that its last
  *              | argument names, which must then come as FILE; START goes without strings
+ * RESIZE   12  | u32 columns, u32 rows of the job's terminal
  *
  * from the box | payload
  * READY    65  | u32 layers that held (enum layer, one bit each)
@@ -46,7 +47,7 @@
 
 enum frame_type {
   FRAME_DIRECTORY = 1, FRAME_FILE, FRAME_DATA, FRAME_START, FRAME_STDIN, FRAME_STDIN_END,
-  FRAME_SIGNAL, FRAME_KILL, FRAME_LIST, FRAME_FETCH, FRAME_HOLD,
+  FRAME_SIGNAL, FRAME_KILL, FRAME_LIST, FRAME_FETCH, FRAME_HOLD, FRAME_RESIZE,
   FRAME_READY = 65, FRAME_STARTED, FRAME_PRINTED, FRAME_EXITED, FRAME_ENTRY, FRAME_LISTED,
   FRAME_CONTENT, FRAME_CONTENT_END, FRAME_FAULT, FRAME_STDIN_CREDIT, FRAME_HELD,
 };
@@ -69,7 +70,7 @@ struct box_request {
   uint64_t work_bytes, work_inodes, tmp_bytes, tmp_inodes, shm_bytes;
 };
 
-enum start_flags { START_MERGE = 1 };
+enum start_flags { START_MERGE = 1, START_TERMINAL = 2 };
 
 struct start_header {
   uint32_t flags, wall_ms;

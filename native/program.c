@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "box.h"
+#include "terminal.h"
 #include "hold.h"
 
 enum { STRINGS_MOST = 1024 };
@@ -150,6 +151,7 @@ static int show_limits(const struct start_header *head, struct fault *fault) {
 static int prepare_program(const struct start_header *head, struct fault *fault) {
   if (head->flags & START_MERGE) TRY(dup2(HAND_STDOUT, HAND_STDERR), "merge the streams");
   TRY(setsid(), "make a session");
+  if ((head->flags & START_TERMINAL) && take_terminal(fault) == -1) return -1;
   restore_signals();
   return 0;
 }
@@ -167,6 +169,15 @@ static int tell_start(const struct start_header *head, struct fault *fault) {
   return 0;
 }
 
+/* PID 1 answers with a byte when it has made one. */
+static int ask_for_terminal(struct fault *fault) {
+  struct hand_message message = {.kind = HAND_TERMINAL};
+  char answer;
+  TRY(write_all(HAND_STATUS, &message, sizeof message), "ask for a terminal");
+  if (read_all(HAND_STDIN, &answer, 1) != 1) return FAIL_WITH(fault, EPIPE, "wait for a terminal");
+  return 0;
+}
+
 static int become_job(uint32_t length, struct fault *fault) {
   struct start_header head;
   if (read_start(length, &head, fault) == -1) return -1;
@@ -174,6 +185,7 @@ static int become_job(uint32_t length, struct fault *fault) {
     if (furnish(&held, fault) == -1 || tell_start(&head, fault) == -1) return -1;
     _exit(0);
   }
+  if ((head.flags & START_TERMINAL) && ask_for_terminal(fault) == -1) return -1;
   if (show_limits(&head, fault) == -1 || prepare_program(&head, fault) == -1) return -1;
   if (tell_start(&head, fault) == -1) return -1;
   return execute_program(fault);
@@ -182,6 +194,8 @@ static int become_job(uint32_t length, struct fault *fault) {
 static int hold_job(int work, uint32_t length, struct fault *fault) {
   struct start_header head;
   if (read_start(length, &head, fault) == -1) return -1;
+  /* PID 1 makes a terminal for a job, and there is none yet. */
+  if (head.flags & START_TERMINAL) return FAIL_WITH(fault, EINVAL, "hold a program at a terminal");
   const char *name = arguments[head.argc - 1];
   if (strlen(name) > PATH_MOST || strchr(name, '/') != NULL || !is_below(name))
     return FAIL_WITH(fault, EINVAL, "the name of the file of a held program");

@@ -26,6 +26,7 @@
 #include <unistd.h>
 
 #include "box.h"
+#include "terminal.h"
 
 enum { OOM_LOOK_MS = 5, OOM_LOOKS = 200, SMALL_PIECE = 4096, REST_MS = 2, DROPS_AT_ONCE = 16, SMALL_FRAMES = 64 };
 
@@ -84,6 +85,11 @@ static void queue_frame(struct state *state, uint32_t type, const void *payload,
   state->out_length += sizeof header + size;
 }
 
+/* Our ends of a terminal stay open to the end of the job: without them its session is hung up on. */
+static void drop(const struct relay *relay, int fd) {
+  if (fd != -1 && !relay->is_terminal) close(fd);
+}
+
 /* Reads one piece from output pipe `index` and puts it into the out buffer, which is empty.
  * 0 = nothing there now, 1 = a piece, -1 = the pipe's end. */
 static int take_printed(struct state *state, uint32_t index) {
@@ -91,7 +97,7 @@ static int take_printed(struct state *state, uint32_t index) {
   ssize_t got = read(state->relay->output[index], data, CHUNK_MOST);
   if (got == -1 && (errno == EAGAIN || errno == EINTR)) return 0;
   if (got <= 0) {
-    close(state->relay->output[index]);
+    drop(state->relay, state->relay->output[index]);
     state->relay->output[index] = -1;
     return -1;
   }
@@ -119,6 +125,31 @@ static bool take_pieces(struct state *state, uint32_t index) {
   return true;
 }
 
+/* A terminal takes the place of the pipes; the hand, which waits for a byte, may open its end. */
+static bool give_terminal(struct state *state) {
+  struct relay *relay = state->relay;
+  struct fault fault = {0};
+  int own_end = open_terminal(&fault);
+  int reading = own_end == -1 ? -1 : fcntl(own_end, F_DUPFD_CLOEXEC, 0);
+  if (own_end != -1 && reading == -1) fail(&fault, "hold a terminal twice");
+  if (reading != -1 && write(relay->input, "t", 1) != 1) {
+    fail(&fault, "tell of the terminal");
+    reading = -1;
+  }
+  if (reading == -1) {
+    send_fault(relay->stream, &fault);
+    return false;
+  }
+  close(relay->input);
+  close(relay->output[0]);
+  close(relay->output[1]);
+  *relay = (struct relay){.stream = relay->stream, .status = relay->status, .signals = relay->signals,
+                          .oom_event = relay->oom_event, .oom_control = relay->oom_control,
+                          .input = own_end, .output = {reading, -1}, .program = relay->program,
+                          .is_asked = relay->is_asked, .is_terminal = true};
+  return true;
+}
+
 /* What the hand says on the status pipe; its end means that the program was executed, or that
  * the hand is dead, which waiting for it will tell. */
 static bool take_status(struct state *state) {
@@ -131,6 +162,7 @@ static bool take_status(struct state *state) {
     state->relay->program = message.program;
     return send_frame(state->relay->stream, FRAME_HELD, NULL, 0, NULL, 0) == 0;
   }
+  if (got == 1 && message.kind == HAND_TERMINAL && !state->relay->is_terminal) return give_terminal(state);
   if (got == 1 && message.kind == HAND_STARTING) {
     state->starting = state->stdin_open = true;
     state->printed_most = message.printed_bytes;
@@ -153,8 +185,16 @@ static bool take_status(struct state *state) {
   return flush_out(state, MSG_DONTWAIT);
 }
 
+/* A terminal has no end: what is typed for one says it. In the middle of a line it takes two, and
+ * many programs ask once more. */
+static void type_end(const struct relay *relay) {
+  static const char end[] = {TERMINAL_EOF, TERMINAL_EOF, TERMINAL_EOF, TERMINAL_EOF};
+  (void)!write(relay->input, end, sizeof end);
+}
+
 static void close_input(struct state *state) {
-  if (state->relay->input != -1) close(state->relay->input);
+  if (state->relay->is_terminal && state->relay->input != -1) type_end(state->relay);
+  drop(state->relay, state->relay->input);
   state->relay->input = -1;
 }
 
@@ -217,7 +257,7 @@ static pid_t signalled(pid_t program, int number) {
 static bool take_frame(struct state *state) {
   struct frame_header header;
   const char *payload = state->frame + sizeof header;
-  uint32_t number;
+  uint32_t number, size[2];
   int got = read_some(state, MSG_DONTWAIT);
   if (got != 1) return got == 0;
   memcpy(&header, state->frame, sizeof header);
@@ -239,6 +279,12 @@ static bool take_frame(struct state *state) {
       if (number < 1 || number > 64) return protocol_fault(state, "read a signal");
       /* It may be dead already; waiting for it will tell. Once waited for, its number is another's. */
       if (!state->ended) (void)kill(signalled(state->relay->program, (int)number), (int)number);
+      return true;
+    case FRAME_RESIZE:
+      if (header.length != 8 || !state->relay->is_terminal) return protocol_fault(state, "read a size");
+      memcpy(size, payload, 8);
+      /* The program's end may be closed by now; then nobody has a terminal of that size. */
+      (void)resize_terminal(state->relay->output[0], size[0], size[1]);
       return true;
     case FRAME_LIST: /* early: answered by the collector */
       state->relay->is_asked = true;

@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../terminal.h"
 #include "fuzz.h"
 
 enum { WORK_FD = 50, FILE_FD = 60, NO_FD = -1 };
@@ -26,7 +27,7 @@ static int file_fd;
 static uint64_t announced, written;
 static char said[8];
 static size_t said_count;
-static bool closed_door, knocked;
+static bool closed_door, knocked, asked_for_terminal, has_terminal;
 
 static _Noreturn void fake_exit(void) {
   longjmp(end, 1);
@@ -43,12 +44,24 @@ static void must_stay_below(const char *path) {
 
 /* The lowest bits of the first byte: how much a read gives; the others: what fails. */
 static ssize_t fake_read(int fd, void *to, size_t size) {
+  if (fd == 0) {
+    /* The answer of PID 1, once. */
+    MUST(asked_for_terminal && !has_terminal && size == 1);
+    has_terminal = true;
+    *(char *)to = 't';
+    return (chunking & 7) == 5 ? 0 : 1;
+  }
   MUST(fd == 3);
   size_t most = (chunking & 7) == 0 ? size : (size_t)1 << (chunking & 7);
   return (ssize_t)take_bytes(&stream, to, size < most ? size : most);
 }
 
 static ssize_t fake_write(int fd, const void *from, size_t size);
+
+static int fake_take_terminal(struct fault *fault) {
+  MUST(has_terminal);
+  return (chunking & 7) == 6 ? FAIL_WITH(fault, EIO, "open the terminal") : 0;
+}
 
 static int fake_close(int fd) {
   if (fd == FILE_FD) {
@@ -93,6 +106,7 @@ static int fake_execvp(const char *file, char **arguments);
 #define setsid() 5
 #define sigprocmask(how, set, old) ((void)(set), 0)
 #define signal(number, handler) ((void)(number), SIG_DFL)
+#define take_terminal(fault) fake_take_terminal(fault)
 #define execvp(file, arguments) fake_execvp(file, arguments)
 #define sendmsg(fd, message, flags) ((void)(fd), (void)(message), (ssize_t)-1)
 #include "../frames.c"
@@ -148,6 +162,7 @@ static ssize_t fake_write(int fd, const void *from, size_t size) {
     MUST(size == sizeof message && said_count < sizeof said);
     memcpy(&message, from, sizeof message);
     said[said_count++] = (char)message.kind;
+    if (message.kind == HAND_TERMINAL) asked_for_terminal = true;
     MUST(memchr(message.fault.step, '\0', sizeof message.fault.step) != NULL);
   } else if (fd >= HAND_STAND_INS && fd < HAND_DESCRIPTORS) {
     static const char *const begins[STAND_COUNT] = {"MemTotal:", "processor\t", "cpu  0"};
@@ -203,7 +218,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   file_fd = NO_FD;
   said_count = 0;
   announced = written = 0;
-  closed_door = knocked = false;
+  closed_door = knocked = asked_for_terminal = has_terminal = false;
   memset(&held, 0, sizeof held);
   memset(payload, 0x55, sizeof payload);
   if (setjmp(end) == 0) live_as_hand(&setup);

@@ -10,9 +10,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../terminal.h"
 #include "fuzz.h"
 
-enum { STREAM = 0, STATUS, SIGNALS, INPUT, OUT, ERR, OOM_EVENT, OOM_CONTROL, FDS, HAND = 76, PROGRAM = 77 };
+enum { STREAM = 0, STATUS, SIGNALS, INPUT, OUT, ERR, OOM_EVENT, OOM_CONTROL, TERMINAL, TERMINAL_READ, FDS, HAND = 76, PROGRAM = 77 };
 
 static struct input input;
 static bool is_open[FDS];
@@ -22,6 +23,7 @@ static pid_t program; /* the hand, until another process is held */
 static bool reaped, killed_all;
 static uint64_t printed_most;
 static unsigned polls;
+static bool has_terminal, was_told; /* of it: the hand waits for a byte */
 
 /* Frames to the relay, as an own reader sees them. */
 static struct {
@@ -154,7 +156,7 @@ static ssize_t fake_read(int fd, char *to, size_t size) {
   errno = EAGAIN;
   if (fd == SIGNALS) return choice % 2 == 0 ? -1 : 128;
   if (fd == OOM_EVENT) return choice % 2 == 0 ? -1 : (ssize_t)size;
-  MUST(fd == OUT || fd == ERR);
+  MUST(fd == (has_terminal ? TERMINAL_READ : OUT) || (fd == ERR && !has_terminal));
   unsigned index = fd == ERR;
   if (choice == 0) return -1;
   if (choice == 255) return 0;
@@ -164,9 +166,16 @@ static ssize_t fake_read(int fd, char *to, size_t size) {
   return (ssize_t)share;
 }
 
-static ssize_t fake_write(const char *from, size_t size) {
+static ssize_t fake_write(int fd, const char *from, size_t size) {
   unsigned choice = take(&input);
-  MUST(is_open[INPUT] && size > 0);
+  MUST(fd == (was_told ? TERMINAL : INPUT) && is_open[fd] && size > 0);
+  if (has_terminal && !was_told) {
+    MUST(size == 1);
+    was_told = choice < 250;
+    return was_told ? 1 : -1;
+  }
+  /* The end of what is typed. */
+  if (was_told && size == 4 && memcmp(from, "\4\4\4\4", 4) == 0) return (ssize_t)(choice % 5);
   if (choice >= 254) {
     errno = choice == 255 ? EPIPE : EAGAIN;
     return -1;
@@ -214,6 +223,26 @@ static ssize_t fake_pread(char *to, size_t size) {
   return (ssize_t)take_bytes(&input, to, size);
 }
 
+static int fake_terminal(struct fault *fault) {
+  MUST(!has_terminal && told == 1);
+  if (take(&input) == 255) return FAIL_WITH(fault, ENOSPC, "make a terminal");
+  has_terminal = is_open[TERMINAL] = true;
+  return TERMINAL;
+}
+
+/* Only the copy of the terminal is made with a number. */
+static int fake_fcntl(int fd, int command) {
+  if (command != F_DUPFD_CLOEXEC || take(&input) == 255) return -1;
+  MUST(fd == TERMINAL && !is_open[TERMINAL_READ]);
+  is_open[TERMINAL_READ] = true;
+  return TERMINAL_READ;
+}
+
+static bool fake_resize(int fd, uint32_t columns) {
+  MUST(has_terminal && (fd == TERMINAL_READ || fd == -1));
+  return columns % 2 == 0;
+}
+
 static int fake_poll(struct pollfd *events, unsigned count, int timeout);
 
 #define poll(events, count, timeout) fake_poll(events, count, timeout)
@@ -221,13 +250,15 @@ static int fake_poll(struct pollfd *events, unsigned count, int timeout);
 #define sendmsg(fd, message, flags) ((void)(fd), fake_sendmsg(message))
 #define recv(fd, to, size, flags) ((void)(fd), fake_recv(to, size, flags))
 #define read(fd, to, size) fake_read(fd, (char *)(to), size)
-#define write(fd, from, size) ((void)(fd), fake_write(from, size))
+#define write(fd, from, size) fake_write(fd, from, size)
 #define pread(fd, to, size, offset) ((void)(fd), fake_pread(to, size))
 #define close(fd) fake_close(fd)
-#define fcntl(fd, command, value) ((void)(fd), -1)
+#define fcntl(fd, command, value) fake_fcntl(fd, command)
 #define waitpid(pid, status, flags) fake_waitpid(status, flags)
 #define kill(pid, number) fake_kill(pid, number)
 #define clock_gettime(clock, now) fake_clock(now)
+#define open_terminal(fault) fake_terminal(fault)
+#define resize_terminal(fd, columns, rows) ((void)(rows), fake_resize(fd, columns))
 #include "../frames.c"
 #include "../relay.c"
 #undef close
@@ -240,6 +271,11 @@ static ssize_t read_status(void *to, size_t size) {
   if (told == 1 && choice % 8 == 5 && program == HAND) {
     program = PROGRAM;
     message = (struct hand_message){.kind = HAND_HELD, .program = PROGRAM};
+    memcpy(to, &message, sizeof message);
+    return (ssize_t)size;
+  }
+  if (told == 1 && choice % 8 == 6 && !has_terminal && program == HAND) {
+    message.kind = HAND_TERMINAL;
     memcpy(to, &message, sizeof message);
     return (ssize_t)size;
   }
@@ -303,7 +339,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   memset(&state, 0, sizeof state);
   memset(&peer, 0, sizeof peer);
   memset(&heard, 0, sizeof heard);
-  for (int i = 0; i < FDS; i++) is_open[i] = true;
+  for (int i = 0; i < FDS; i++) is_open[i] = i < TERMINAL;
+  has_terminal = was_told = false;
   produced[0] = produced[1] = printed_most = 0;
   clock_ms = 1;
   told = 0;

@@ -87,6 +87,11 @@ export class AttachedJob implements AsyncIterable<LiveEvent> {
     this.#send({ signal: name });
   }
 
+  /** Of the terminal of a job whose manifest has `tty`; it begins with 80 columns and 24 rows. */
+  resize(columns: number, rows: number): void {
+    this.#send({ resize: [columns, rows] });
+  }
+
   /** Leaves; the job goes on. */
   close(): void {
     this.#isOver = true;

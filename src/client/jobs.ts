@@ -15,8 +15,10 @@ export interface ManifestFields {
   readonly cpu_seconds?: number;
   readonly environment?: string;
   readonly nonce?: string;
-  /** Standard input stays open: more is sent while the job runs. */
+  /** Standard input stays open behind `stdin`: `attach` sends more. For `submit`. */
   readonly interactive?: boolean;
+  /** One pseudo-terminal in place of pipes: all that is printed comes as stdout. */
+  readonly tty?: boolean;
 }
 
 /** One piece of code, files by path, or both. */

@@ -232,6 +232,8 @@ export const STREAM_LIMITS = {
   /** Connections that follow a job. */
   perCaller: 64,
   total: 1024,
+  /** Columns or rows of a terminal. */
+  terminalSideMost: 1000,
   /** One message from a client. */
   messageBytes: 128 * KIB,
   /** Pieces that a message may come in. */

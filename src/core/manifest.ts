@@ -26,6 +26,8 @@ export interface Manifest {
   readonly nonce: string | undefined;
   /** Standard input stays open after `stdin`: more comes while the program runs. */
   readonly interactive: boolean;
+  /** One pseudo-terminal in place of three pipes. */
+  readonly tty: boolean;
 }
 
 /** A caller's manifest: every field that is there is valid by itself, none has a default yet. */
@@ -43,6 +45,7 @@ export interface ManifestRequest {
   readonly environment: string | undefined;
   readonly nonce: string | undefined;
   readonly interactive: boolean;
+  readonly tty: boolean;
 }
 
 function toRequest(fields: ManifestFields): ManifestRequest {
@@ -59,6 +62,7 @@ function toRequest(fields: ManifestFields): ManifestRequest {
     environment: fields.environment,
     nonce: fields.nonce,
     interactive: fields.interactive ?? false,
+    tty: fields.tty ?? false,
   };
 }
 
@@ -75,7 +79,7 @@ export function parseManifest(json: unknown): ManifestRequest {
 const LISTS: ReadonlySet<string> = new Set(["args", "outputs"]);
 const NUMBERS: ReadonlySet<string> = new Set(["timeout", "memory_mb", "cpu_seconds"]);
 
-const SWITCHES: ReadonlySet<string> = new Set(["interactive"]);
+const SWITCHES: ReadonlySet<string> = new Set(["interactive", "tty"]);
 
 function switchOf(name: string, text: string): boolean {
   if (text !== "true" && text !== "false") {

@@ -10,7 +10,7 @@ import { JOB_LIMITS, MANIFEST_LIMITS } from "./limits.ts";
 import { checkPath, showPath, utf8Length } from "./paths.ts";
 
 /** Fields of the API that are not built yet: refused with their name, never ignored. */
-const UNSUPPORTED: readonly string[] = ["encrypt_to", "tty"];
+const UNSUPPORTED: readonly string[] = ["encrypt_to"];
 
 export function unsupportedField(name: string): boolean {
   return UNSUPPORTED.includes(name);
@@ -124,6 +124,10 @@ export const MANIFEST_ENTRIES = {
   cpu_seconds: described(numberIn(JOB_LIMITS.cpuSeconds), "Seconds of CPU time."),
   environment: described(nameText(), "A prepared environment. See /environments."),
   nonce: described(nonceField, "Comes back unchanged; marks the job as this one."),
+  tty: described(
+    v.boolean("must be true or false"),
+    "One pseudo-terminal in place of pipes: all that is printed comes as stdout.",
+  ),
   interactive: described(
     v.boolean("must be true or false"),
     "Standard input stays open after `stdin`: more is sent over a WebSocket while the job runs. " +

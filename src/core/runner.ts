@@ -36,6 +36,8 @@ export interface RunningJob {
   /** The program reads its end after what was written. */
   endStdin(): void;
   sendSignal(name: JobSignal): void;
+  /** Of the terminal, for a manifest that has `tty`; 1 to STREAM_LIMITS.terminalSideMost each. */
+  resize(columns: number, rows: number): void;
   /**
    * Memory that its group holds now, without pages of files that the kernel could drop.
    * @throws SandboxFault when the kernel does not tell

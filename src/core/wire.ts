@@ -17,6 +17,7 @@ export const FRAME = {
   list: 9,
   fetch: 10,
   hold: 11,
+  resize: 12,
   ready: 65,
   started: 66,
   printed: 67,
@@ -99,6 +100,8 @@ export interface BoxRequest {
 
 export interface StartRequest {
   readonly mergeStreams: boolean;
+  /** A terminal in place of pipes. */
+  readonly terminal?: boolean;
   readonly wallMs: number;
   readonly printedBytes: number;
   readonly memoryBytes: number;
@@ -158,7 +161,7 @@ export function encodeStart(start: StartRequest): Uint8Array {
   );
   const payload = new Uint8Array(40 + strings.length);
   const view = viewOf(payload);
-  view.setUint32(0, start.mergeStreams ? 1 : 0, true);
+  view.setUint32(0, (start.mergeStreams ? 1 : 0) | (start.terminal === true ? 2 : 0), true);
   view.setUint32(4, start.wallMs, true);
   view.setBigUint64(8, BigInt(start.printedBytes), true);
   view.setBigUint64(16, BigInt(start.memoryBytes), true);
@@ -201,7 +204,7 @@ export function decodeEntry(payload: Uint8Array): Entry {
   };
 }
 
-/** The payload of SIGNAL: numbers, one after the other. */
+/** The payload of SIGNAL and RESIZE: numbers, one after the other. */
 export function encodeNumbers(...numbers: readonly number[]): Uint8Array {
   const payload = new Uint8Array(4 * numbers.length);
   const view = viewOf(payload);

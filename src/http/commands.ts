@@ -68,7 +68,10 @@ export class Commands {
   #follow(command: v.InferOutput<typeof streamCommandSchema>): void {
     const input = this.#client.input();
     if ("stdin" in command) this.#write(input, command);
-    else if ("signal" in command) {
+    else if ("resize" in command) {
+      if (input === undefined) throw new Refusal("not_running");
+      input.resize(...command.resize);
+    } else if ("signal" in command) {
       if (input === undefined) throw new Refusal("not_running");
       input.signal(command.signal);
     } else {

@@ -1,6 +1,7 @@
 /** The answers of the API as schemas: what OpenAPI documents and what the tests hold answers to. */
 import * as v from "valibot";
 import { REFUSALS, type RefusalCode } from "../core/errors.ts";
+import { STREAM_LIMITS } from "../core/limits.ts";
 import { JOB_SIGNALS } from "../core/signals.ts";
 
 const count = v.pipe(v.number(), v.integer(), v.minValue(0));
@@ -159,11 +160,19 @@ export const streamFrameSchema = v.union([
   v.strictObject({ error: v.string(), code: v.picklist(codes), details: v.optional(v.string()) }),
 ]);
 
+const side = v.pipe(
+  v.number(),
+  v.integer(),
+  v.minValue(1),
+  v.maxValue(STREAM_LIMITS.terminalSideMost),
+);
+
 /** What a client may send over a WebSocket. */
 export const streamCommandSchema = v.union([
   v.strictObject({ stdin: v.string(), encoding: v.optional(v.literal("base64")) }),
   v.strictObject({ stdin_end: v.literal(true) }),
   v.strictObject({ signal: v.picklist(JOB_SIGNALS) }),
+  v.strictObject({ resize: v.strictTuple([side, side]) }),
 ]);
 
 export type StreamFrame = v.InferOutput<typeof streamFrameSchema>;

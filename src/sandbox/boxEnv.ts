@@ -14,6 +14,7 @@ export function boxEnv(
   hasEnvironment: boolean,
   cpus: number,
   own: Readonly<Record<string, string>>,
+  isTerminal = false,
 ): Readonly<Record<string, string>> {
   return {
     PATH: boxPath(hasEnvironment),
@@ -31,6 +32,7 @@ export function boxEnv(
     OMP_NUM_THREADS: `${cpus}`,
     OPENBLAS_NUM_THREADS: `${cpus}`,
     ...(hasEnvironment ? { VIRTUAL_ENV: "/env" } : {}),
+    ...(isTerminal ? { TERM: "xterm-256color" } : {}),
     ...own,
   };
 }

@@ -51,6 +51,7 @@ export function heldProgramFor({
     manifest.args.length === 0 &&
     Object.keys(manifest.env).length === 0 &&
     manifest.environment === undefined &&
+    !manifest.tty &&
     manifest.memoryMb === JOB_LIMITS.memoryMb.usual &&
     manifest.entrypoint === entrypointOf(language);
   const [file, ...more] = input.files;

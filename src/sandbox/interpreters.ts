@@ -37,6 +37,7 @@ export function scriptManifest(environment: string | undefined): Manifest {
     environment,
     nonce: undefined,
     interactive: false,
+    tty: false,
   };
 }
 

@@ -138,6 +138,7 @@ function startOf(spec: JobSpec, place: Place): Uint8Array {
   if (language === undefined) throw new SandboxFault("find the interpreter");
   return encodeStart({
     mergeStreams: spec.mergeStreams,
+    terminal: manifest.tty,
     wallMs: Math.ceil(manifest.timeoutSeconds * 1000),
     printedBytes: TRANSFER_LIMITS.printedBytes,
     memoryBytes: manifest.memoryMb * 1024 * 1024,
@@ -145,7 +146,7 @@ function startOf(spec: JobSpec, place: Place): Uint8Array {
     argv: place.isHeld
       ? []
       : language.command(manifest.entrypoint, manifest.args, manifest.memoryMb),
-    env: place.isHeld ? {} : boxEnv(place.hasTree, Math.ceil(cpus), manifest.env),
+    env: place.isHeld ? {} : boxEnv(place.hasTree, Math.ceil(cpus), manifest.env, manifest.tty),
   });
 }
 
@@ -198,7 +199,7 @@ export async function runInBox(
     { memoryBytes: spec.manifest.memoryMb * 1024 * 1024, cpus: place.cpus },
     place.limits,
   );
-  const running = new RunningBox(box, groups, slot, place.cpus);
+  const running = new RunningBox(box, groups, slot, place.cpus, spec.manifest.tty);
   void running.writeStdin(spec.manifest.stdin);
   if (!spec.manifest.interactive) running.endStdin();
   const stopper = new Stopper(box, running);

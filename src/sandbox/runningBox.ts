@@ -21,18 +21,20 @@ export class RunningBox implements RunningJob {
   readonly #meter: CpuMeter;
   /** What making the box ready took, which is on nobody's bill. */
   readonly #readyMs: number;
+  readonly #isTerminal: boolean;
   #cpuMs = 0;
   #isThrottled = false;
   #isDying = false;
   #hasEnded = false;
 
   /** @throws SandboxFault when its CPU time cannot be read: a job is never run uncounted. */
-  constructor(box: Box, groups: Groups, slot: number, ownCpus: number) {
+  constructor(box: Box, groups: Groups, slot: number, ownCpus: number, isTerminal: boolean) {
     this.feeder = new Feeder(box);
     this.#box = box;
     this.#groups = groups;
     this.#slot = slot;
     this.#ownCpus = ownCpus;
+    this.#isTerminal = isTerminal;
     this.#meter = groups.meter(slot);
     try {
       this.#readyMs = this.#meter.cpuMs();
@@ -78,6 +80,11 @@ export class RunningBox implements RunningJob {
 
   memoryBytes(): number {
     return this.#hasEnded ? 0 : this.#groups.memoryBytes(0, this.#slot);
+  }
+
+  resize(columns: number, rows: number): void {
+    if (this.#hasEnded || !this.#isTerminal) return;
+    void this.#box.send(FRAME.resize, encodeNumbers(columns, rows));
   }
 
   /** Lifts the throttle for good; comes before every kill. */

@@ -57,6 +57,12 @@ export class LiveInput {
     this.#running.sendSignal(name);
   }
 
+  /** @throws Refusal not_running */
+  resize(columns: number, rows: number): void {
+    if (this.#running === undefined) throw new Refusal("not_running");
+    this.#running.resize(columns, rows);
+  }
+
   /** The program runs: it gets what waited. */
   started(running: RunningJob): void {
     this.#running = running;

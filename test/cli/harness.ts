@@ -140,6 +140,7 @@ function fakeRunner(setting: Setting, seen: Seen, options: LocalRunnerOptions): 
         },
         endStdin: inputEnded.resolve,
         sendSignal: () => undefined,
+        resize: () => undefined,
       });
       for (const stream of ["stdout", "stderr"] as const) {
         const printed = script[stream];

@@ -82,6 +82,7 @@ test("reads every field and resolves aliases and paths", () => {
       environment: "science",
       nonce: "n",
       interactive: true,
+      tty: false,
     },
   );
 });
@@ -137,7 +138,7 @@ const WRONG: readonly (readonly [unknown, RefusalCode, string])[] = [
   [{ nonce: "x".repeat(129) }, "bad_manifest", "nonce: has more than 128"],
   [{ encrypt_to: ["age1x"] }, "unsupported", "encrypt_to"],
   [{ encrypt_to: null }, "unsupported", "encrypt_to"],
-  [{ tty: true }, "unsupported", "tty"],
+  [{ tty: 1 }, "bad_manifest", "tty"],
 ];
 
 for (const [json, code, details] of WRONG) {
@@ -187,6 +188,7 @@ test("a JSON schema can be made of it that lists only what is built", () => {
     "outputs",
     "stdin",
     "timeout",
+    "tty",
   ]);
   assert.equal(schema.additionalProperties, false);
 });
@@ -221,7 +223,7 @@ const WRONG_QUERIES: readonly (readonly [string, RefusalCode, string])[] = [
   ["env=K=1&env=K=2", "bad_manifest", "env.K: given twice"],
   ["colour=red", "bad_manifest", "colour: there is no such field"],
   ["__proto__=x", "bad_manifest", "__proto__: there is no such field"],
-  ["tty=true", "unsupported", "tty"],
+  ["tty=1", "bad_manifest", "tty"],
   ["encrypt_to=age1", "unsupported", "encrypt_to"],
 ];
 

@@ -140,6 +140,10 @@ export class FakeRun implements RunningJob {
     this.told.push(name);
   }
 
+  resize(columns: number, rows: number): void {
+    this.told.push(`${columns}x${rows}`);
+  }
+
   print(bytes: string | Uint8Array, stream: StreamName = "stdout"): void {
     this.#events.onPrinted({ stream, bytes: Buffer.from(bytes) });
   }

@@ -16,6 +16,7 @@ export function someSpec(code = "print(1)", mergeStreams = false): JobSpec {
       environment: undefined,
       nonce: undefined,
       interactive: false,
+      tty: false,
     },
     input: {
       files: [{ path: "main.py", executable: false, mtimeSeconds: 0, bytes: Buffer.from(code) }],

@@ -193,11 +193,11 @@ const ABUSES: readonly Abuse[] = [
     code: "bad_manifest",
   },
   {
-    name: "tty, which is not built",
+    name: "tty that is no truth value",
     path: "/run?tty=1",
     body: "1",
     status: 400,
-    code: "unsupported",
+    code: "bad_manifest",
     names: /tty/,
   },
   { name: "JSON cut off", type: JSON_TYPE, body: '{"code":', status: 400, code: "bad_request" },

@@ -105,12 +105,13 @@ describe("S20: a job over a WebSocket", () => {
     talker.send({ stdin: "w6k=", encoding: "base64" });
     talker.send({ stdin_end: true });
     talker.send({ signal: "SIGUSR1" });
+    talker.send({ resize: [120, 40] });
     await talker.until(({ stdin_taken }) => stdin_taken === 19);
     talker.send({ stdin: "late" });
     assert.equal((await talker.until(({ error }) => error !== undefined)).code, "stdin_closed");
     assert.deepEqual(
       run.told,
-      ["before the start\n", "é", "end", "SIGUSR1"].toSorted(byOrder(run.told)),
+      ["before the start\n", "é", "end", "SIGUSR1", "120x40"].toSorted(byOrder(run.told)),
     );
     run.end();
     await talker.until(({ end }) => end !== undefined);
@@ -188,6 +189,11 @@ describe("S20: a job over a WebSocket", () => {
       '{"stdin_end":false}',
       '{"signal":"SIGSEGV"}',
       '{"signal":9}',
+      '{"resize":[0,1]}',
+      '{"resize":[1,1001]}',
+      '{"resize":[1.5,1]}',
+      '{"resize":[1]}',
+      '{"resize":[1,2,3]}',
       '{"signal":"constructor"}',
       '{"stdin":"a","encoding":"hex"}',
       '{"stdin":"a","encoding":"base64"}',

@@ -26,6 +26,7 @@ export interface Job {
   readonly cpuSeconds?: number;
   readonly environment?: string;
   readonly interactive?: boolean;
+  readonly tty?: boolean;
   /** Beside the entrypoint. */
   readonly files?: readonly InputFile[];
   readonly directories?: readonly string[];
@@ -85,6 +86,7 @@ export function specOf(job: Job): JobSpec {
       environment: job.environment,
       nonce: undefined,
       interactive: job.interactive ?? false,
+      tty: job.tty ?? false,
     },
     input: {
       files: [inputFile(entrypoint, job.code), ...(job.files ?? [])],
