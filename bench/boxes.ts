@@ -1,11 +1,18 @@
 /** Boxes without HTTP: the keeper is asked directly, as the service's own runner does. */
 import { readFileSync } from "node:fs";
 import { BOX_LIMITS, JOB_LIMITS, MIB, TRANSFER_LIMITS } from "../src/core/limits.ts";
-import { decodePrinted, encodeStart, FRAME } from "../src/core/wire.ts";
+import {
+  decodePrinted,
+  encodeHeader,
+  encodeRequest,
+  encodeStart,
+  FRAME,
+} from "../src/core/wire.ts";
 import { Box } from "../src/sandbox/box.ts";
 import { boxEnv } from "../src/sandbox/boxEnv.ts";
 import { type LocalWarden, runtimeTree, startLocalWarden } from "../src/sandbox/warden.ts";
-import { processesOf } from "./service.ts";
+import type { Launched, Launcher } from "./launches.ts";
+import { cpuMsOf, processesOf } from "./service.ts";
 
 const SLOTS = 16;
 
@@ -14,23 +21,23 @@ export interface Boxes {
   firstInstruction(count: number): Promise<readonly number[]>;
   /** Milliseconds from nothing to a box whose layers all hold. */
   cold(count: number): Promise<readonly number[]>;
-  /** Boxes a second, each made, used for one program and destroyed. */
-  perSecond(count: number, atOnce: number): Promise<number>;
+  /** Boxes that are made, used for one program and destroyed. */
+  throughput(count: number, atOnce: number): Promise<Launched>;
   /** Private KiB of a waiting box: all of its processes. */
   waitingKib(): Promise<number>;
   close(): Promise<void>;
 }
 
-export async function openBoxes(probe: string): Promise<Boxes> {
+export async function openBoxes(launcher: Launcher): Promise<Boxes> {
   const tree = runtimeTree();
   const plan = { slots: SLOTS, cpus: 1, memoryBytes: 0, trees: tree === undefined ? [] : [tree] };
   const warden = await startLocalWarden(plan);
-  const program = readFileSync(probe);
+  const program = readFileSync(launcher.probe);
   const build = (slot: number) => Box.build(warden.handover.keeper, requestFor(slot));
   return {
     firstInstruction: (count) => measure(count, (slot) => handOver(build, slot, program)),
     cold: (count) => measure(count, (slot) => buildOne(build, slot)),
-    perSecond: (count, atOnce) => throughput(build, count, atOnce),
+    throughput: (count, atOnce) => throughput(warden, launcher, count, atOnce),
     waitingKib: () => waitingKib(build, warden),
     close: () => warden.close(),
   };
@@ -95,20 +102,26 @@ async function buildOne(build: Build, slot: number): Promise<number> {
   return tookMs;
 }
 
-async function throughput(build: Build, count: number, atOnce: number): Promise<number> {
+/** All CPU time is counted: of the one who asks, of keeper, boxes and programs, and of the warden. */
+async function throughput(
+  warden: LocalWarden,
+  launcher: Launcher,
+  count: number,
+  atOnce: number,
+): Promise<Launched> {
+  const { keeper, cgroups } = warden.handover;
   const start = startFrame(["/bin/true"]);
-  const begunMs = performance.now();
-  let begun = 0;
-  const work = async (slot: number) => {
-    while (begun++ < count) {
-      const box = await build(slot);
-      void box.send(FRAME.start, start);
-      await untilExited(box);
-      await box.destroy();
-    }
-  };
-  await Promise.all(Array.from({ length: atOnce }, (_, slot) => work(slot)));
-  return (count / (performance.now() - begunMs)) * 1000;
+  const job = Buffer.concat([
+    encodeRequest(requestFor(0)),
+    encodeHeader(FRAME.start, start.length),
+    start,
+  ]);
+  const spentMs = () =>
+    cpuMsOf(cgroups.version === 2 ? cgroups.cpu : cgroups.cpuacct, cgroups.version) +
+    (processesOf(warden.pid).find(({ pid }) => pid === warden.pid)?.cpuMs ?? 0);
+  const beforeMs = spentMs();
+  const made = await launcher.boxes(count, atOnce, keeper, job);
+  return { ...made, cpuMs: made.cpuMs + (spentMs() - beforeMs) / count };
 }
 
 /** What the keeper shares with its boxes is not theirs: only processes that were not there before. */

@@ -19,6 +19,11 @@ export interface Launched {
 export interface Launcher {
   /** A small static program. */
   readonly probe: string;
+  /**
+   * Makes boxes by the keeper's socket, uses and destroys them.
+   * @param job all that is sent to each; its first frame's slot is set to that of the maker
+   */
+  boxes(count: number, atOnce: number, keeper: string, job: Uint8Array): Promise<Launched>;
   launch(count: number, atOnce: number, command: readonly string[]): Promise<Launched>;
   /** Sandboxes on this machine that run that program, by name. */
   readonly peers: ReadonlyMap<string, readonly string[]>;
@@ -33,17 +38,29 @@ export function openLauncher(): Launcher {
   return {
     probe,
     peers: findPeers(directory, probe),
-    launch: async (count, atOnce, command) => {
-      const words = ["launch", `${count}`, `${atOnce}`, ...command];
-      const { stdout } = await run(probe, words);
-      const [tookNs = 0, cpuNs = 0] = stdout.split(" ").map(Number);
-      return {
-        eachMs: tookNs / count / 1e6,
-        perSecond: (count / tookNs) * 1e9,
-        cpuMs: cpuNs / count / 1e6,
-      };
+    launch: (count, atOnce, command) => measured(probe, "launch", count, atOnce, command),
+    boxes: (count, atOnce, keeper, job) => {
+      const file = join(directory, "job");
+      writeFileSync(file, job);
+      return measured(probe, "boxes", count, atOnce, [keeper, file]);
     },
     close: () => rmSync(directory, { recursive: true }),
+  };
+}
+
+async function measured(
+  probe: string,
+  what: "launch" | "boxes",
+  count: number,
+  atOnce: number,
+  words: readonly string[],
+): Promise<Launched> {
+  const { stdout } = await run(probe, [what, `${count}`, `${atOnce}`, ...words]);
+  const [tookNs = 0, cpuNs = 0] = stdout.split(" ").map(Number);
+  return {
+    eachMs: tookNs / count / 1e6,
+    perSecond: (count / tookNs) * 1e9,
+    cpuMs: cpuNs / count / 1e6,
   };
 }
 

@@ -3,14 +3,15 @@
  * bytes that were made beforehand and reads as much of an answer as it takes to find its end, since
  * it runs on the cores that it measures.
  */
+import { setTimeout as sleep } from "node:timers/promises";
 import { type Connection, connectTo } from "./connection.ts";
 
 export interface Load {
   readonly port: number;
   readonly connections: number;
-  /** Ends after so many requests or so long, whichever comes first. */
-  readonly requests: number;
   readonly seconds: number;
+  /** Between an answer and the next request of that connection. */
+  readonly pauseMs: number;
   readonly path: string;
   readonly body: string;
   /** What each answer must end with: a refusal would be fast, too. */
@@ -44,7 +45,7 @@ export async function runLoad(load: Load): Promise<Loaded> {
   const begunMs = performance.now();
   let sent = 0;
   const work = async (connection: Connection) => {
-    while (sent < load.requests && performance.now() - begunMs < load.seconds * 1000) {
+    while (performance.now() - begunMs < load.seconds * 1000) {
       const request = requests[sent++ % CALLERS];
       const sentMs = performance.now();
       const answer = await connection.ask(request ?? Buffer.alloc(0));
@@ -52,6 +53,7 @@ export async function runLoad(load: Load): Promise<Loaded> {
       if (!answer.startsWith("HTTP/1.1 200") || !answer.endsWith(load.expects)) {
         throw new Error(`an unexpected answer: ${answer}`);
       }
+      if (load.pauseMs > 0) await sleep(load.pauseMs);
     }
   };
   try {

@@ -36,7 +36,7 @@ const rows: Row[] = [];
 const launcher = openLauncher();
 try {
   say("boxes, asked of the keeper directly");
-  const boxes = await openBoxes(launcher.probe);
+  const boxes = await openBoxes(launcher);
   rows.push(...(await boxRows(boxes, launcher, effort)));
   rows.push(...(await peerRows(launcher, effort)));
   await boxes.close();

@@ -130,14 +130,18 @@ export function groupCpuMs(service: Service): number {
   for (const line of readFileSync(`/proc/${node.pid}/cgroup`, "utf8").split("\n")) {
     const [, controllers = "", path = ""] = line.split(":");
     const group = path.replace(/\/service$/, "");
-    const own = (file: string) => readFileSync(file, "utf8");
     if (controllers.split(",").includes("cpuacct")) {
-      return Number(own(`/sys/fs/cgroup/cpuacct${group}/cpuacct.usage`)) / 1e6;
+      return cpuMsOf(`/sys/fs/cgroup/cpuacct${group}`, 1);
     }
-    if (controllers === "" && path.endsWith("/service")) {
-      const usage = /usage_usec (\d+)/.exec(own(`/sys/fs/cgroup${group}/cpu.stat`))?.[1];
-      return Number(usage) / 1e3;
-    }
+    if (controllers === "" && path.endsWith("/service"))
+      return cpuMsOf(`/sys/fs/cgroup${group}`, 2);
   }
   throw new Error("the service's groups were not found");
+}
+
+/** CPU time that a group and all below it have used. */
+export function cpuMsOf(group: string, version: 1 | 2): number {
+  if (version === 1) return Number(readFileSync(`${group}/cpuacct.usage`, "utf8")) / 1e6;
+  const usage = /usage_usec (\d+)/.exec(readFileSync(`${group}/cpu.stat`, "utf8"))?.[1];
+  return Number(usage) / 1e3;
 }
