@@ -15,6 +15,7 @@ say() {
 
 # The last word, which the host looks for.
 finish() {
+  [ "$1" = 0 ] || "$vm_root/.runtime/vm/tree/bin/busybox" dmesg | tail -n 60
   say "status $1"
   echo o >/proc/sysrq-trigger
   sleep 60
