@@ -52,7 +52,7 @@ test("files in RAM count as the job's memory", async () => {
 test("memory is never swapped, and a job is killed as one", async () => {
   await run(runner, { code: "" });
   assert.equal(textOf(job, "memory.swap.max"), "0");
-  assert.equal(textOf(`${service}/service`, "memory.swap.max"), "0");
+  assert.equal(textOf(service, "memory.swap.max"), "0");
   assert.equal(textOf(job, "memory.oom.group"), "1");
 });
 
