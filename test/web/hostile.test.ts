@@ -119,6 +119,25 @@ test("ten megabytes of colour changes leave a page that answers", async (t) => {
   await page.locator("#share-dialog[open]").waitFor();
 });
 
+test("a picture of endless parts is not drawn unasked, and the page goes on", async (t) => {
+  const { page, rig } = await openPage(t, browser());
+  await page.locator("#server[data-state=there]").waitFor();
+  await page.locator("#run").click();
+  const run = await rig.runner.next();
+  run.start();
+  const levels = Array.from(
+    { length: 11 },
+    (_, at) => `<g id="a${at + 1}">${`<use href="#a${at}"/>`.repeat(10)}</g>`,
+  );
+  const defs = `<defs><g id="a0"><rect width="1" height="1"/></g>${levels.join("")}</defs>`;
+  const endless = `<svg xmlns="http://www.w3.org/2000/svg">${defs}<use href="#a11"/></svg>`;
+  run.end({ outputs: new FakeOutputs({ "a.svg": endless, "b.txt": "text" }) });
+  await page.getByRole("button", { name: "Draw it all the same" }).waitFor();
+  await page.getByRole("button", { name: /^b\.txt/ }).click();
+  await page.locator("#outputs pre").getByText("text").waitFor();
+  assert.equal(await page.locator("#outputs img").count(), 0);
+});
+
 test("names that would show something else are shown as what they are", async (t) => {
   const { page, rig } = await openPage(t, browser());
   await page.locator("#server[data-state=there]").waitFor();

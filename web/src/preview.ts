@@ -8,6 +8,7 @@
  */
 import { readTable } from "./csv.ts";
 import { make } from "./dom.ts";
+import { isCostly } from "./svgCost.ts";
 
 const TEXT_BYTES = 200_000;
 const SVG_BYTES = 2_000_000;
@@ -57,8 +58,22 @@ function picture(path: string, blob: Blob, type: string): Preview {
 
 async function svg(path: string, blob: Blob): Promise<Preview> {
   const bytes = new Uint8Array(await blob.arrayBuffer());
-  const address = `data:image/svg+xml;base64,${bytes.toBase64?.() ?? slowBase64(bytes)}`;
-  return { element: image(path, address), close: NOTHING_HELD };
+  const draw = () => image(path, svgAddress(bytes));
+  if (!isCostly(new TextDecoder().decode(bytes))) return { element: draw(), close: NOTHING_HELD };
+  const element = make("div", {}, [
+    note("Drawing this picture may take long, or never end: its parts repeat each other."),
+  ]);
+  const anyway = make("button", {
+    class: "small",
+    text: "Draw it all the same",
+    onClick: () => element.replaceChildren(draw()),
+  });
+  element.append(anyway);
+  return { element, close: NOTHING_HELD };
+}
+
+function svgAddress(bytes: Uint8Array): string {
+  return `data:image/svg+xml;base64,${bytes.toBase64?.() ?? slowBase64(bytes)}`;
 }
 
 function slowBase64(bytes: Uint8Array): string {
