@@ -202,8 +202,9 @@ describe("what a job is given", () => {
       });
     const [one, other] = [await from("192.0.2.1"), await from("192.0.2.2")];
     const calls = [one, one, other, other].map((agent) => agent.call("run_code", { code: "1" }));
-    while (rig.engine.totals().waiting < 2) await settle();
-    assert.equal(rig.engine.totals().running, 2);
+    for (let turn = 0; turn < 500 && rig.engine.totals().waiting < 2; turn++) await settle();
+    const { running, waiting } = rig.engine.totals();
+    assert.deepEqual([running, waiting], [2, 2]);
     assert.equal((await one.call("run_code", { code: "1" })).isError, true);
     for (const agent of [one, other]) await agent.close();
     await Promise.allSettled(calls);
