@@ -24,6 +24,9 @@ fetch_seccomp_tools
 PATH=${node%/*}:$PATH
 export PATH NODE_COMPILE_CACHE="$root/.runtime/cache"
 
+# A test that hangs fails instead of holding up all the others for ever.
+set -- --test-timeout=900000 "$@"
+
 for word; do
   case $word in
     -*) ;;
