@@ -268,7 +268,7 @@ export class Engine {
       this.#parts.onFault?.(fault);
       finished = endedUnrun(faultOutcome(fault));
     }
-    this.#running.ended(record.id, finished.usage.cpuMs);
+    this.#running.ended(record.id, finished.usage.cpuMs + (finished.boxCpuMs ?? 0));
     const isOurs = finished.outcome.kind === "evicted" && live.fault !== undefined;
     this.#end(live, isOurs ? { ...finished, outcome: live.fault ?? finished.outcome } : finished);
     this.#admit();

@@ -87,7 +87,8 @@ describe("Engine and quotas", () => {
     submit(A);
     (await runner.next()).end({
       outcome: { kind: "sandbox_error", step: "x" },
-      usage: { ...USAGE, cpuMs: 200 },
+      usage: { ...USAGE, cpuMs: 150 },
+      boxCpuMs: 50,
     });
     await settle();
     near(engine.quotaOf(A).usedMs, 710);

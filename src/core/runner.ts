@@ -77,6 +77,11 @@ export interface Outputs {
 export interface Finished {
   readonly outcome: Outcome;
   readonly usage: Usage;
+  /**
+   * What the box's own processes worked for it, in milliseconds of CPU time: relaying what it
+   * printed, reading what it made. On the caller's bill, too. Left out = nothing.
+   */
+  readonly boxCpuMs?: number;
   /** The layers that held in that box, as the box reported them. */
   readonly isolation: readonly string[];
   /** Bytes printed past the limit and dropped, per stream. */

@@ -92,6 +92,18 @@ export class Groups {
   }
 
   /**
+   * What the own processes of boxes on that slot have used, this one's and those before it.
+   * @throws SandboxFault naming the file.
+   */
+  boxCpuMs(slot: number): number {
+    const directory = (controller: "cpu" | "cpuacct") =>
+      `${this.#places[controller]}/boxes/slot-${slot}`;
+    if (this.#places.version === 2)
+      return this.#field(`${directory("cpu")}/cpu.stat`, "usage_usec") / 1e3;
+    return Number(this.#read(`${directory("cpuacct")}/cpuacct.usage`)) / 1e6;
+  }
+
+  /**
    * Memory that one job, or all of them, hold. Pages of files in it can be dropped and so are not
    * held; they are looked at only when it is more than `enough` with them.
    * @throws SandboxFault naming the file.

@@ -209,13 +209,25 @@ export class SandboxRunner implements Runner {
       isHeld: holds,
     };
     let ended: Ended;
+    let beforeMs: number;
     try {
+      beforeMs = this.#groups.boxCpuMs(slot);
       ended = await runInBox(place, spec, events, signal);
     } catch (error) {
       await release();
       return { ...this.#unrun({ kind: "sandbox_error", step: faultOf(error).step }), isolation };
     }
-    return { isolation, ...(await this.#collectFrom(leased, isOutput, ended)) };
+    const collected = await this.#collectFrom(leased, isOutput, ended);
+    return { isolation, ...collected, boxCpuMs: this.#boxCpuMsSince(slot, beforeMs) };
+  }
+
+  /** The end of a job is told, whatever the kernel does not tell. */
+  #boxCpuMsSince(slot: number, beforeMs: number): number {
+    try {
+      return Math.max(0, this.#groups.boxCpuMs(slot) - beforeMs);
+    } catch {
+      return 0;
+    }
   }
 
   async #collectFrom(leased: Leased<PreparedBox>, isOutput: Chooser, ended: Ended) {

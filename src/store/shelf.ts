@@ -10,6 +10,7 @@
 import type { Caller } from "../core/caller.ts";
 import type { Outputs } from "../core/runner.ts";
 import type { Clock } from "./clock.ts";
+import { bytesInBox, whoseBoxGoes } from "./kept.ts";
 import type { Job, JobRecord } from "./record.ts";
 
 export interface ShelfLimits {
@@ -97,7 +98,7 @@ export class Shelf {
   /** What ended jobs hold, the oldest first; of a box that is kept all that the job left in it. */
   *held(): Iterable<Shelved> {
     for (const { record, bytes } of this.#ended.values()) {
-      const inBox = record.outputs?.boxBytes?.() ?? 0;
+      const inBox = bytesInBox(record);
       yield { id: record.id, caller: record.caller, bytes: Math.max(bytes, inBox) };
     }
   }
@@ -228,7 +229,10 @@ export class Shelf {
   }
 
   #keepServiceInBounds(): void {
-    while (this.#boxes.size > this.#limits.allKeptBoxes) this.#dropBoxOfWhoKeepsMost();
+    while (this.#boxes.size > this.#limits.allKeptBoxes) {
+      const found = whoseBoxGoes(this.#boxes.values());
+      if (found !== undefined) void this.dropOutputs(found);
+    }
     while (this.#ended.size > this.#limits.finishedJobs || this.#bytes > this.#limits.bytes) {
       const byBytes = this.#bytes > this.#limits.bytes;
       let most: Holding | undefined;
@@ -238,17 +242,6 @@ export class Shelf {
       if (most === undefined) return;
       this.#forgetOldest(most);
     }
-  }
-
-  #dropBoxOfWhoKeepsMost(): void {
-    const kept = new Map<string, number>();
-    const countOf = ({ caller }: JobRecord) => kept.get(caller.key) ?? 0;
-    for (const record of this.#boxes.values()) kept.set(record.caller.key, countOf(record) + 1);
-    let found: JobRecord | undefined;
-    for (const record of this.#boxes.values()) {
-      if (found === undefined || countOf(record) > countOf(found)) found = record;
-    }
-    if (found !== undefined) void this.dropOutputs(found);
   }
 
   #forgetOldest(holding: Holding): void {

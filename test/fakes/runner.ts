@@ -66,6 +66,7 @@ export class FakeOutputs implements Outputs {
 export interface Ending {
   readonly outcome?: Outcome;
   readonly usage?: Usage;
+  readonly boxCpuMs?: number;
   readonly outputs?: FakeOutputs;
   readonly dropped?: { readonly stdout: number; readonly stderr: number };
 }
@@ -152,6 +153,7 @@ export class FakeRun implements RunningJob {
     this.#finished.resolve({
       outcome: ending.outcome ?? { kind: "exited", exitCode: 0 },
       usage: ending.usage ?? SOME_USAGE,
+      boxCpuMs: ending.boxCpuMs ?? 0,
       isolation: ["pid", "seccomp"],
       droppedBytes: ending.dropped ?? { stdout: 0, stderr: 0 },
       outputs: ending.outputs ?? new FakeOutputs(),

@@ -87,6 +87,24 @@ test("the meter reads CPU time in the words of both versions, as often as asked"
   assert.equal(one.groups.meter(0).cpuMs(), 1500);
 });
 
+test("memory is what is held: files that can be dropped are not, files in RAM are", () => {
+  const two = groupsWith(2, {
+    "memory.current": "1000000\n",
+    "memory.stat": "anon 100\nfile 700000\nkernel 5\nshmem 200000\n",
+  });
+  assert.equal(two.groups.memoryBytes(0, 0), 500_000);
+  assert.equal(two.groups.memoryBytes(1_000_000, 0), 1_000_000, "enough is not looked at closer");
+  const one = groupsWith(1, {
+    "memory.usage_in_bytes": "1000000\n",
+    "memory.stat": "cache 1\nshmem 2\ntotal_cache 700000\ntotal_shmem 200000\n",
+  });
+  assert.equal(one.groups.memoryBytes(0, 0), 500_000);
+  assert.match(
+    faultOf(() => one.groups.memoryBytes(0)),
+    /usage_in_bytes/,
+  );
+});
+
 test("S8: a meter that tells nothing is a fault, not a zero", () => {
   const { groups } = groupsWith(1, { "cpuacct.usage": "" });
   assert.match(

@@ -110,6 +110,17 @@ test("once a job has ended its throttle reaches nobody, and its slot's next job 
   await next.ended;
 });
 
+test("S8: work that a job makes for its box is told: reading files that are all holes, relaying", async () => {
+  const idle = await hold(runner(), { code: "print(1)" });
+  const code = "for i in range(5): open(f'hole{i}', 'wb').truncate(20 << 20)";
+  const holes = await hold(runner(), { code });
+  assert.deepEqual(holes.outcome, { kind: "exited", exitCode: 0 });
+  await holes.finished.outputs.destroy();
+  const told = (one: typeof idle) => one.finished.boxCpuMs ?? 0;
+  assert.ok(told(holes) > 5 * told(idle), `${told(idle)} ms, ${told(holes)} ms`);
+  assert.ok(told(holes) > holes.finished.usage.cpuMs, "it costs more than the program did");
+});
+
 test("S8: what a job used is told when the sandbox failed, too", async () => {
   const { ended } = await begin(
     runner(),

@@ -244,14 +244,21 @@ describe("Shelf", () => {
     endedJob(own, "1", "a", new FakeOutputs({ f: "12345" }));
     const box = Object.assign(new FakeOutputs({ f: "123" }, true), { boxBytes: () => 1000 });
     endedJob(own, "2", "b", box);
+    const dead = Object.assign(new FakeOutputs({ f: "123" }, true), {
+      boxBytes: () => {
+        throw new Error("the box is gone");
+      },
+    });
+    endedJob(own, "3", "c", dead);
     // Each has printed four bytes.
-    assert.equal(own.shelf.heldBytes, 16);
-    assert.equal(own.shelf.ownBytes, 13);
+    assert.equal(own.shelf.heldBytes, 23);
+    assert.equal(own.shelf.ownBytes, 17);
     assert.deepEqual(
       [...own.shelf.held()].map(({ id, bytes }) => [id, bytes]),
       [
         ["1", 9],
         ["2", 1000],
+        ["3", 7],
       ],
     );
   });
