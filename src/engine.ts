@@ -14,6 +14,7 @@ import type { StopCause } from "./core/job.ts";
 import { SERVICE_LIMITS } from "./core/limits.ts";
 import type { Finished, JobSpec } from "./core/runner.ts";
 import { endedUnrun, faultOutcome } from "./core/unrun.ts";
+import { Bills } from "./engine/bills.ts";
 import { type LiveJob, liveJob } from "./engine/liveJob.ts";
 import type { EngineParts } from "./engine/parts.ts";
 import { RunningJobs } from "./engine/runningJobs.ts";
@@ -33,6 +34,8 @@ const ROOM_RETRY_SECONDS = 2;
 const STOPPING = "The service is shutting down.";
 
 export class Engine {
+  /** Of callers, for work beside their jobs. */
+  readonly bills: Bills;
   readonly #parts: EngineParts;
   readonly #live = new Map<string, LiveJob>();
   readonly #running: RunningJobs;
@@ -43,6 +46,7 @@ export class Engine {
 
   constructor(parts: EngineParts) {
     this.#parts = parts;
+    this.bills = new Bills(parts.queue, parts.clock);
     this.#running = new RunningJobs(parts, {
       printedBytes: () => this.#printedBytes(),
       evict: (id) => this.cancel(id, "evicted"),
@@ -69,11 +73,6 @@ export class Engine {
   reserve(bytes: number): void {
     if (this.#running.makeRoom(bytes)) return;
     throw new Refusal("queue_full", "Memory is short.", ROOM_RETRY_SECONDS);
-  }
-
-  /** What a caller brought was taken apart, and then refused: that work is on its bill. */
-  chargeRefused(caller: Caller, bytes: number): void {
-    this.#parts.queue.chargeBytes(caller, bytes, this.#parts.clock.nowMs());
   }
 
   #refuseIfUnhealthy(): void {

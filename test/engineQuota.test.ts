@@ -180,7 +180,7 @@ describe("Engine and quotas", () => {
 
   it("refuses a caller in deep debt before anything is read", () => {
     const { engine } = rig();
-    for (let i = 0; i < 200; i++) engine.chargeRefused(A, 100 * 2 ** 20);
+    for (let i = 0; i < 200; i++) engine.bills.refused(A, 100 * 2 ** 20);
     assert.throws(() => engine.refuseEarly(A), Refusal);
     engine.refuseEarly(B);
   });
@@ -251,7 +251,7 @@ describe("Engine and sleepers", () => {
   it("lets nobody take a sleeper's slot who runs as many, or has no credit", async () => {
     const { clock, engine, jobs, submit } = await crowded([A, B]);
     submit(A);
-    for (let i = 0; i < 110; i++) engine.chargeRefused(C, 100 * 2 ** 20);
+    for (let i = 0; i < 110; i++) engine.bills.refused(C, 100 * 2 ** 20);
     const indebted = submit(C);
     clock.advance(8 * SECOND);
     await settle();
@@ -350,5 +350,29 @@ describe("Engine and memory", () => {
     await settle();
     assert.equal(job.end?.outcome.kind, "evicted");
     engine.reserve(100 * MIB);
+  });
+});
+
+describe("Engine and work beside jobs", () => {
+  it("charges what is packed and sent, and makes whoever owes a bucket wait for the next piece", async () => {
+    const { clock, engine } = rig();
+    async function* pieces() {
+      for (let i = 0; i < 3; i++) yield Buffer.alloc(500 * 2 ** 20);
+    }
+    const got: number[] = [];
+    const reading = (async () => {
+      for await (const { length } of engine.bills.spending(A, pieces(), "packed")) got.push(length);
+    })();
+    await settle();
+    // 500 MiB are 10 s, as much as the bucket holds; the third piece is a bucket too much.
+    assert.equal(got.length, 2);
+    near(engine.quotaOf(A).usedMs, 30_000);
+    clock.advance(59_000);
+    await settle();
+    assert.equal(got.length, 2);
+    await engine.bills.spend(B, 1000, "told");
+    clock.advance(1000);
+    await reading;
+    assert.equal(got.length, 3);
   });
 });

@@ -7,7 +7,7 @@ import { Refusal } from "../core/errors.ts";
 import type { OutputFile } from "../core/job.ts";
 import type { Outputs } from "../core/runner.ts";
 import type { Job } from "../engine.ts";
-import type { AppContext, AppDeps } from "./deps.ts";
+import { type AppContext, type AppDeps, callerOf } from "./deps.ts";
 import { attachment } from "./headers.ts";
 import { jobOf, outputsOf } from "./jobs.ts";
 import { faultFields } from "./log.ts";
@@ -20,7 +20,7 @@ export function downloadAll(c: AppContext, deps: AppDeps): Response {
     "Content-Type": "application/gzip",
     "Content-Disposition": attachment(`${job.id}.tar.gz`),
   };
-  return send(c, deps, job, headers, () => packTarGz(entriesOf(outputs)), true);
+  return send(c, deps, job, headers, () => packTarGz(entriesOf(outputs)), "packed");
 }
 
 export function downloadOne(c: AppContext, deps: AppDeps): Response {
@@ -34,24 +34,24 @@ export function downloadOne(c: AppContext, deps: AppDeps): Response {
     "Content-Length": String(file.sizeBytes),
     "Content-Disposition": attachment(file.path),
   };
-  return send(c, deps, job, headers, () => outputs.read(file), false);
+  return send(c, deps, job, headers, () => outputs.read(file), "sent");
 }
 
-/** @param destroys whether the job goes once the body was sent whole */
+/** @param work what it costs for each byte; when all of a job was packed and sent whole, the job goes */
 function send(
   c: AppContext,
   deps: AppDeps,
   job: Job,
   headers: Record<string, string>,
   body: () => AsyncIterable<Uint8Array>,
-  destroys: boolean,
+  work: "packed" | "sent",
 ): Response {
   if (c.req.method === "HEAD") return c.body(null, 200, headers);
   const lease = deps.engine.lease(job.id);
   const stream = streamed(
     c,
-    body(),
-    (whole) => lease?.end(destroys && whole),
+    deps.engine.bills.spending(callerOf(c, deps.callers), body(), work),
+    (whole) => lease?.end(work === "packed" && whole),
     (fault) => deps.log(faultFields(fault)),
   );
   return c.body(stream, 200, headers);

@@ -62,7 +62,7 @@ export async function readJob(
     const manifest = resolved(draft, deps, mayInteract);
     return { spec: { manifest, input: draft.input, mergeStreams: answer === "text" }, answer };
   } catch (refusal) {
-    deps.engine.chargeRefused(caller, TRANSFER_LIMITS.unpackedBytes - budget.remainingBytes);
+    deps.engine.bills.refused(caller, TRANSFER_LIMITS.unpackedBytes - budget.remainingBytes);
     throw refusal;
   } finally {
     upload.end();

@@ -3,7 +3,7 @@ import { Refusal } from "../core/errors.ts";
 import type { Outputs } from "../core/runner.ts";
 import type { Engine, Job } from "../engine.ts";
 import { logsAnswer, outputsAnswer, statusAnswer } from "./answers.ts";
-import type { AppContext, AppDeps } from "./deps.ts";
+import { type AppContext, type AppDeps, callerOf } from "./deps.ts";
 import { events, wantsEvents } from "./events.ts";
 import { PLAIN_TEXT } from "./headers.ts";
 import { wipeWhenSent } from "./sent.ts";
@@ -44,11 +44,15 @@ export async function status(c: AppContext, deps: AppDeps): Promise<Response> {
   return c.json(statusAnswer(job, deps.engine.position(job.id), deps.nowMs()));
 }
 
-export function logs(c: AppContext, deps: AppDeps): Response {
-  const job = jobOf(c, deps.engine);
+export async function logs(c: AppContext, deps: AppDeps): Promise<Response> {
+  const { log } = jobOf(c, deps.engine);
   const accept = c.req.header("accept") ?? "";
-  if (wantsEvents(accept)) return events(c, deps, job);
-  if (!prefersPlain(accept)) return c.json(logsAnswer(job));
+  if (wantsEvents(accept)) return events(c, deps, jobOf(c, deps.engine));
+  const isPlain = prefersPlain(accept);
+  const caller = callerOf(c, deps.callers);
+  await deps.engine.bills.spend(caller, log.lengthBytes, isPlain ? "sent" : "told");
+  const job = jobOf(c, deps.engine);
+  if (!isPlain) return c.json(logsAnswer(job));
   const truncated = job.log.truncated("stdout") || job.log.truncated("stderr");
   const printed = job.log.both();
   wipeWhenSent(c, printed);

@@ -158,10 +158,21 @@ export class FairQueue {
     if (held !== undefined && cpuMs > 0) this.#take(held.line, cpuMs);
   }
 
-  /** Work for a caller that is no job's: for one that was taken apart and refused. */
+  /** What a submit costs, for one that was taken apart and refused. */
   chargeBytes(caller: Caller, bytes: number, nowMs: number): void {
+    this.chargeWork(caller, JOB_MS + (bytes / MIB_BYTES) * MIB_MS, nowMs);
+  }
+
+  /** Work for a caller that is no job's. */
+  chargeWork(caller: Caller, cpuMs: number, nowMs: number): void {
     this.#tick(nowMs);
-    this.#take(this.#lines.of(caller), JOB_MS + (bytes / MIB_BYTES) * MIB_MS);
+    this.#take(this.#lines.of(caller), cpuMs);
+  }
+
+  /** How long it takes until the caller owes less than a whole bucket; 0 = it does not. */
+  owesForMs(caller: Caller, nowMs: number): number {
+    this.#tick(nowMs);
+    return Math.max(0, this.#lines.fullAtMs(caller) - this.#nowMs - 2 * this.#spanMs);
   }
 
   /** A running job gave its slot back. */
