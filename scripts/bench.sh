@@ -1,5 +1,5 @@
 #!/bin/sh
-# The benchmark, after the same set-up as `sandrun`.
+# The benchmark, or the one that the first argument names, after the same set-up as `sandrun`.
 set -eu
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd -P)
 . "$root/scripts/setup.sh"
@@ -7,4 +7,6 @@ prepare
 cd "$root"
 # What is started bare must not read certificates that only a server needs.
 unset NODE_EXTRA_CA_CERTS
-exec "$node" --disable-warning=ExperimentalWarning bench/main.ts "$@"
+program=main.ts
+case ${1:-} in *.ts) program=$1; shift ;; esac
+exec "$node" --disable-warning=ExperimentalWarning "bench/$program" "$@"

@@ -92,6 +92,8 @@ export const SHARING = {
   /** A job sleeps when it has used less than this part of a core for so long. */
   sleepMs: 5_000,
   sleepCpus: 0.01,
+  /** A caller whose sleeper gave way comes so much later to its next turn than others do. */
+  lateMs: 60_000,
   /** What is asked to make room is gone after this, or one more is asked. */
   leavingMs: 1_000,
   /** An upload slower than this may lose its place to another caller's. */

@@ -36,10 +36,10 @@ export class Pressure {
 
   /** What is due as things stand. */
   relieve(nowMs: number): void {
-    const waiterRuns = this.#parts.queue.starved(SHARING.patienceMs, nowMs);
-    if (waiterRuns !== undefined) {
-      this.#evict(this.#parts.watch.sleeper(waiterRuns, nowMs), nowMs);
-    }
+    const { queue, watch } = this.#parts;
+    const waiterRuns = queue.starved(SHARING.patienceMs, nowMs);
+    const sleeper = waiterRuns === undefined ? undefined : watch.sleeper(waiterRuns, nowMs);
+    if (this.#evict(sleeper, nowMs)) queue.gaveWay(sleeper ?? "", SHARING.lateMs, nowMs);
     this.makeRoom(0, nowMs);
   }
 
@@ -78,11 +78,13 @@ export class Pressure {
     }
   }
 
-  #evict(id: string | undefined, nowMs: number): void {
-    if (id === undefined || nowMs < this.#evictAgainAtMs) return;
+  /** @returns whether it was asked to go */
+  #evict(id: string | undefined, nowMs: number): boolean {
+    if (id === undefined || nowMs < this.#evictAgainAtMs) return false;
     this.#evictAgainAtMs = nowMs + SHARING.leavingMs;
     this.#leaving = id;
     this.#parts.watch.leaves(id);
     this.#parts.evict(id);
+    return true;
   }
 }

@@ -175,6 +175,16 @@ export class FairQueue {
     return Math.max(0, this.#lines.fullAtMs(caller) - this.#nowMs - 2 * this.#spanMs);
   }
 
+  /**
+   * A running job that slept is asked to go, for others who wait: its caller comes late to its next
+   * turn, or a crowd of sleepers would take turns with those for whom it had to go.
+   */
+  gaveWay(id: string, lateMs: number, nowMs: number): void {
+    this.#tick(nowMs);
+    const line = this.#running.get(id)?.line;
+    if (line !== undefined) this.#lines.comesLate(line, this.#nowMs + lateMs);
+  }
+
   /** A running job gave its slot back. */
   ended(id: string, nowMs: number): void {
     this.#tick(nowMs);

@@ -24,6 +24,8 @@ export class Line {
   headSinceMs = 0;
   headNumber = 0;
   rankMs = 0;
+  /** Until then its jobs come late to their turn. */
+  lateUntilMs = 0;
   running = 0;
   waiting = 0;
   waitingBytes = 0;
@@ -42,6 +44,11 @@ export class Line {
 
   get isIdle(): boolean {
     return this.running === 0 && this.waiting === 0;
+  }
+
+  /** From then on there is nothing to remember of it, if it is idle. */
+  get forgetAtMs(): number {
+    return Math.max(this.fullAtMs, this.lateUntilMs);
   }
 
   /** Slots that it has, as a caller. */
@@ -96,6 +103,10 @@ export class Group {
 
   get isIdle(): boolean {
     return this.lines === 0;
+  }
+
+  get forgetAtMs(): number {
+    return this.fullAtMs;
   }
 
   /** Slots that each of the callers has as whom it counts. */

@@ -20,7 +20,7 @@ export class Lines {
   readonly #ready = new Heap<"readyAt", Contender>("readyAt", isBefore);
   readonly #broke = new Heap<"brokeAt", Contender>("brokeAt", isFullBefore);
   readonly #heavy: Heap<"heavyAt", Line>;
-  readonly #idle = new Heap<"idleAt", Contender>("idleAt", isFullBefore);
+  readonly #idle = new Heap<"idleAt", Contender>("idleAt", (a, b) => a.forgetAtMs < b.forgetAtMs);
   readonly #spanMs: number;
   #nowMs = 0;
   #heads = 0;
@@ -153,6 +153,12 @@ export class Lines {
     this.settle(line);
   }
 
+  comesLate(line: Line, untilMs: number): void {
+    line.lateUntilMs = untilMs;
+    line.headSinceMs = Math.max(line.headSinceMs, untilMs);
+    this.settle(line);
+  }
+
   /** Where the line belongs, and its group, after anything about them has changed. */
   settle(line: Line): void {
     const { group } = line;
@@ -181,7 +187,7 @@ export class Lines {
   forget(most: number): void {
     for (let left = most; left > 0; left--) {
       const first = this.#idle.first;
-      if (first === undefined || first.fullAtMs > this.#nowMs) return;
+      if (first === undefined || first.forgetAtMs > this.#nowMs) return;
       this.#idle.remove(first);
       if (first.kind === "group") this.#groups.delete(first.key);
       else this.#forgetLine(first);
@@ -209,7 +215,7 @@ export class Lines {
   }
 
   #comesToHead(line: Line): void {
-    line.headSinceMs = this.#nowMs;
+    line.headSinceMs = Math.max(this.#nowMs, line.lateUntilMs);
     this.#heads += 1;
     line.headNumber = this.#heads;
   }

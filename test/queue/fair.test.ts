@@ -375,6 +375,29 @@ describe("FairQueue, groups", () => {
 });
 
 describe("FairQueue, patience", () => {
+  it("lets a caller whose sleeper gave way come late to its next turn, and forget nothing of it", () => {
+    const queue = queueOf({ ...ROOMY, slots: 1 });
+    for (const id of ["a1", "a2"]) submit(queue, id, 0);
+    queue.admit(0);
+    submit(queue, "b1", 10_000);
+    queue.gaveWay("a1", 60_000, 15_000);
+    queue.ended("a1", 15_000);
+    assert.equal(queue.admit(15_000), "b1");
+    submit(queue, "c1", 16_000);
+    assert.equal(queue.starved(5000, 21_000), 0, "c waits");
+    queue.ended("b1", 21_000);
+    assert.equal(queue.admit(21_000), "c1", "newcomers go first");
+    assert.equal(queue.starved(5000, 29_000), undefined, "a has to be patient");
+    assert.ok(queue.withdraw("a2"));
+    queue.remembered(30_000);
+    submit(queue, "a3", 31_000);
+    submit(queue, "d1", 32_000);
+    queue.ended("c1", 33_000);
+    assert.equal(queue.admit(33_000), "d1", "leaving and coming back does not help");
+    queue.ended("d1", 34_000);
+    assert.equal(queue.admit(34_000), "a3", "when nobody else waits it runs at once");
+  });
+
   it("tells of a caller with credit that has waited too long for a slot, and what it runs", () => {
     const queue = queueOf({ slots: 2 });
     for (const id of ["a1", "a2"]) submit(queue, id, 0);
