@@ -6,10 +6,9 @@
 import type { Caller } from "../../src/core/caller.ts";
 import { Refusal } from "../../src/core/errors.ts";
 import { SHARING } from "../../src/core/limits.ts";
-import type { RunningJob } from "../../src/core/runner.ts";
 import { FairQueue } from "../../src/queue/fair.ts";
 import type { FairLimits } from "../../src/queue/limits.ts";
-import { Watch } from "../../src/queue/watch.ts";
+import { type Counted, Watch } from "../../src/queue/watch.ts";
 
 export const CORES = 2;
 export const SLOTS = 32;
@@ -35,7 +34,7 @@ export interface Want {
   readonly isCounted: boolean;
 }
 
-class SimulatedJob implements RunningJob {
+class SimulatedJob implements Counted {
   readonly id: string;
   readonly want: Want;
   readonly caller: Caller;
@@ -63,11 +62,6 @@ class SimulatedJob implements RunningJob {
   memoryBytes(): number {
     return 0;
   }
-
-  /** Nobody speaks to a job here. */
-  readonly writeStdin = (): Promise<void> => Promise.resolve();
-  readonly endStdin = (): void => undefined;
-  readonly sendSignal = (): void => undefined;
 }
 
 /** Who runs next: ours, or another for comparison. */

@@ -23,9 +23,12 @@ export interface Held {
   throttledMs: number;
 }
 
+/** What is looked at of a job that runs. */
+export type Counted = Pick<RunningJob, "cpuMs" | "throttle" | "memoryBytes">;
+
 interface Watched {
   readonly held: Held;
-  readonly running: RunningJob;
+  readonly running: Counted;
   chargedMs: number;
   /** Cores that it is held to; undefined = it is not. */
   cpus: number | undefined;
@@ -65,7 +68,7 @@ export class Watch {
     return this.#jobs.size;
   }
 
-  started(held: Held, running: RunningJob, nowMs: number): void {
+  started(held: Held, running: Counted, nowMs: number): void {
     this.#jobs.set(held.id, {
       held,
       running,
