@@ -229,6 +229,8 @@ export const HTTP_LIMITS = {
 export const STREAM_LIMITS = {
   /** Printed bytes in one frame; JSON may need six characters for one of them. */
   frameBytes: 16 * KIB,
+  /** Frames that are made for one reader before everybody else has a turn. */
+  framesAtOnce: 64,
   /** What may wait in our memory for one reader's socket, beside the kernel's own buffers. */
   unsentBytes: 64 * KIB,
   /** Connections that follow a job. */
