@@ -2,6 +2,8 @@
  * Who gives way so that others have a slot, or memory (queue/watch.ts and queue/room.ts say who).
  * What is asked to go needs a moment to die, so running jobs are asked one at a time, and the next
  * one when the first is gone or takes too long.
+ *
+ * Keeps S23 of SECURITY.md.
  */
 import { SHARING } from "../core/limits.ts";
 import type { Runner } from "../core/runner.ts";

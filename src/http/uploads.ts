@@ -6,6 +6,8 @@
  * Places and bytes are a commons: when there is none left, a newcomer gets that of whoever holds
  * more than it would, or of one that is slow, since whoever sends a byte a second would hold it for
  * ten minutes. An IPv6 /48 counts as a few callers (queue/fair.ts).
+ *
+ * Keeps S23 of SECURITY.md.
  */
 import type { Caller } from "../core/caller.ts";
 import { Refusal } from "../core/errors.ts";

@@ -28,6 +28,8 @@
  * O(log n) comparisons of callers (and `submit` O(1) for each job that gives way); `position`
  * looks at every caller that waits. A caller of whom nothing waits or runs is forgotten when its
  * bucket is full; each operation forgets a few, so that none has to forget a million.
+ *
+ * Keeps S23 of SECURITY.md.
  */
 import type { Caller } from "../core/caller.ts";
 import { leftMs, spanMs, taken } from "./bucket.ts";

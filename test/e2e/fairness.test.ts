@@ -30,7 +30,7 @@ async function untilRunning(one: AsCaller, ids: readonly string[]): Promise<void
   for (const id of ids) while ((await one.status(id)).status === "queued") await sleep(20);
 }
 
-test("a flood of CPU hogs is held to its share, and another caller's jobs run beside it", async () => {
+test("S23: a flood of CPU hogs is held to its share, and another caller's jobs run beside it", async () => {
   const [hog, other] = [caller("192.0.2.1"), caller("192.0.2.2")];
   const ids = [];
   for (let i = 0; i < 8; i++) ids.push(await hog.submit(HOG, { timeout: 60 }));
@@ -58,7 +58,7 @@ test("a flood of CPU hogs is held to its share, and another caller's jobs run be
   assert.equal((await hog.quota()).running, 0);
 });
 
-test("sleepers in every slot give way to a caller who waits, one for each slot it needs", async () => {
+test("S23: sleepers in every slot give way to a caller who waits, one for each slot it needs", async () => {
   const holders = [caller("192.0.2.11"), caller("192.0.2.12")];
   const ids: [AsCaller, string][] = [];
   for (const holder of holders)
@@ -76,7 +76,7 @@ test("sleepers in every slot give way to a caller who waits, one for each slot i
   for (const [holder, id] of ids) await holder.destroy(id);
 });
 
-test("kept results and slow uploads of others hold up neither a job nor an upload", async () => {
+test("S23: kept results and slow uploads of others hold up neither a job nor an upload", async () => {
   const keepers = [caller("192.0.2.21"), caller("192.0.2.22"), caller("192.0.2.23")];
   for (const keeper of keepers) {
     for (let i = 0; i < 2; i++) {
@@ -114,7 +114,7 @@ async function chargedSince(beganMs: number, one: AsCaller): Promise<number> {
 /** What the service itself works for a job. */
 const JOB_SECONDS = 0.005;
 
-test("what is charged is what the cgroups used, debt included, within 5 %", async () => {
+test("S23: what is charged is what the cgroups used, debt included, within 5 %", async () => {
   const one = caller("192.0.2.31");
   const beganMs = performance.now();
   const used: number[] = [];
@@ -130,7 +130,7 @@ test("what is charged is what the cgroups used, debt included, within 5 %", asyn
   assert.ok(Math.abs(charged - sum) < 0.05 * sum, `charged ${charged} s, used ${sum} s`);
 });
 
-test("hanging up takes nothing off the bill", async () => {
+test("S23: hanging up takes nothing off the bill", async () => {
   const one = caller("192.0.2.32");
   const beganMs = performance.now();
   const id = await one.submit(HOG);
@@ -140,4 +140,25 @@ test("hanging up takes nothing off the bill", async () => {
   const before = await chargedSince(beganMs, one);
   await one.destroy(id);
   assert.ok((await chargedSince(beganMs, one)) >= before - 0.01);
+});
+
+test("S23: when memory is short, a running job of whoever holds most gives way, and the others go on", async () => {
+  const [greedy, modest] = [caller("192.0.2.41"), caller("192.0.2.42")];
+  const hold = (mib: number) =>
+    `import time\nx = bytearray(${mib} << 20)\nprint("ready", flush=True)\ntime.sleep(100)`;
+  const kept = await modest.submit(hold(150));
+  const first = await greedy.submit(hold(350));
+  await untilRunning(modest, [kept]);
+  await untilRunning(greedy, [first]);
+  // 850 MiB of 1,024 are more than 80 %.
+  const second = await greedy.submit(hold(350));
+  while ((await greedy.status(first)).outcome === undefined) await sleep(50);
+  const ends = [await greedy.status(first), await greedy.status(second), await modest.status(kept)];
+  assert.deepEqual(
+    ends.map(({ outcome }) => outcome?.kind),
+    ["evicted", undefined, undefined],
+    "its oldest, and no other",
+  );
+  await greedy.destroy(second);
+  await modest.destroy(kept);
 });

@@ -208,7 +208,7 @@ class History {
   }
 }
 
-describe("FairQueue, always", () => {
+describe("S23: FairQueue, always", () => {
   it("whoever used least is next, order within a caller, counts, and charged = used", () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 150, size: "max" }), (steps) => {
