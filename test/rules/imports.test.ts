@@ -111,6 +111,18 @@ test("what only some runs need is loaded by those", () => {
   assert.deepEqual(outside, []);
 });
 
+test("the web page is one more client: it imports client and core, and nothing of Node", () => {
+  const all = sources(/^web\/src\/.*\.ts$/).flatMap(importsOf);
+  assert.ok(all.some(({ target }) => target?.startsWith("src/client/") === true));
+  const wrong = all
+    .filter(({ specifier, target = "" }) => {
+      const isOther = target.startsWith("src/") && !["client", "core"].includes(roomOf(target));
+      return isOther || specifier.startsWith("node:");
+    })
+    .map(({ from, index, specifier }) => at(from, index, specifier));
+  assert.deepEqual(wrong, []);
+});
+
 test("core and client need no Node", () => {
   const wrong = imports
     .filter(({ from, specifier }) => {

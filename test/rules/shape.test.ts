@@ -5,7 +5,8 @@ import { at, type Source, sources, withoutComments } from "./sources.ts";
 const FILE_LINES = 300;
 const FUNCTION_LINES = 70;
 
-const files = sources(/^src\/.*\.ts$/);
+/** The page's examples are left out: they are programs of other people, in strings. */
+const files = sources(/^(src\/|web\/src\/(?!examples\.ts$)).*\.ts$/);
 const python = sources(/^(clients|frontends)\/.*\.py$/);
 const native = sources(/^native\/.*\.[ch]$/);
 

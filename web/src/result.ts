@@ -3,7 +3,7 @@ import type { Stats } from "../../src/client/answers.ts";
 import type { SandrunClient } from "../../src/client/client.ts";
 import { isFilesJob, type ManifestFields, type NewJob } from "../../src/client/jobs.ts";
 import type { Connection } from "./connection.ts";
-import { button, byId } from "./dom.ts";
+import { button, byId, sizeText } from "./dom.ts";
 import type { Form } from "./form.ts";
 import type { Notice } from "./notice.ts";
 import { OutputsPanel } from "./outputsPanel.ts";
@@ -77,7 +77,7 @@ export class Result {
     if (matchMedia("(max-width: 860px)").matches) {
       byId("result", HTMLElement).scrollIntoView({ block: "start" });
     }
-    this.#say("Sending", "plain");
+    this.#say(sendingWords(job), "plain");
     session.run(job).then(
       () => this.#end(session),
       (fault: unknown) => this.#end(session, fault),
@@ -205,4 +205,12 @@ export class Result {
 
 function isInteractive(manifest: ManifestFields): boolean {
   return manifest.interactive === true;
+}
+
+function sendingWords(job: NewJob): string {
+  if (!isFilesJob(job)) return "Sending";
+  const bytes = job.files.reduce((sum, file) => {
+    return sum + (file.bytes instanceof Blob ? file.bytes.size : file.bytes.length);
+  }, 0);
+  return bytes < 1_000_000 ? "Sending" : `Sending ${sizeText(bytes)}`;
 }
