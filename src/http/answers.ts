@@ -43,10 +43,17 @@ export function statusAnswer(job: Job, position: number | undefined, nowMs: numb
   };
 }
 
+/** Of a copy that is ours: overwritten, so that only the answer's own remains. */
+function wipedText(bytes: Buffer): string {
+  const text = bytes.toString("utf8");
+  bytes.fill(0);
+  return text;
+}
+
 export function logsAnswer(job: Job): LogsAnswer {
   return {
-    stdout: job.log.only("stdout").toString("utf8"),
-    stderr: job.log.only("stderr").toString("utf8"),
+    stdout: wipedText(job.log.only("stdout")),
+    stderr: wipedText(job.log.only("stderr")),
     stdout_truncated: job.log.truncated("stdout"),
     stderr_truncated: job.log.truncated("stderr"),
   };
@@ -68,7 +75,7 @@ export function resultAnswer(
   return {
     job_id: job.id,
     status: job.state === "completed" ? "completed" : "failed",
-    output: job.log.both().toString("utf8"),
+    output: wipedText(job.log.both()),
     ...logsAnswer(job),
     outcome: outcomeAnswer(job.end.outcome),
     metrics: metricsAnswer(job, job.end.endedAtMs),
@@ -95,8 +102,10 @@ export async function inlineFiles(
       continue;
     }
     room -= file.sizeBytes;
-    const bytes = Buffer.concat(await Array.fromAsync(outputs.read(file)));
+    const pieces = await Array.fromAsync(outputs.read(file));
+    const bytes = Buffer.concat(pieces);
     files.push({ ...fileAnswer(file), base64: bytes.toString("base64") });
+    for (const copy of [bytes, ...pieces]) copy.fill(0);
   }
   return { files, complete };
 }

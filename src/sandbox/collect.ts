@@ -134,6 +134,7 @@ async function take(box: Box, { path, entry }: Found, keep: boolean) {
   for await (const piece of fetchContent(box, entry)) {
     hash.update(piece);
     if (keep) kept.push(piece.slice());
+    piece.fill(0);
   }
   const file: OutputFile = {
     path,
@@ -211,7 +212,11 @@ function held(
 }
 
 async function* copies(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  for await (const piece of pieces) yield piece.slice();
+  for await (const piece of pieces) {
+    const copy = piece.slice();
+    piece.fill(0);
+    yield copy;
+  }
 }
 
 /**

@@ -155,6 +155,8 @@ export class LogBuffer {
       kept += lengthBytes;
       at = end;
     });
+    // The rest of this copy is the other stream's, and nobody else would overwrite it.
+    all.fill(0, kept);
     return all.subarray(0, kept);
   }
 
