@@ -13,18 +13,14 @@
  */
 #include "warden.h"
 
-#include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -58,64 +54,6 @@ int complain(const struct fault *fault) {
   return FAILED;
 }
 
-/* A sealed copy of this program, for the keeper. */
-static int copy_self(struct fault *fault) {
-  int in = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
-  TRY(in, "open the own program");
-  int out = memfd_create("sandrun", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-  struct stat status;
-  int failed = out == -1 || fstat(in, &status) == -1;
-  char buffer[65536];
-  for (ssize_t got; !failed && (got = read(in, buffer, sizeof buffer)) != 0;)
-    failed = got == -1 || write_all(out, buffer, (size_t)got) == -1;
-  if (!failed) failed = fcntl(out, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == -1;
-  close(in);
-  if (failed) return fail(fault, "copy the own program");
-  return out;
-}
-
-static int make_runtime_directory(const struct range *range, struct fault *fault) {
-  static const char *const parts[] = {"root", "app", "door"};
-  char path[300];
-  if (mkdir(range->directory, 0711) == -1 && errno != EEXIST) return fail(fault, "make %s", range->directory);
-  for (size_t i = 0; i < 3; i++) {
-    (void)snprintf(path, sizeof path, "%s/%s", range->directory, parts[i]);
-    if (mkdir(path, 0700) == -1 && errno != EEXIST) return fail(fault, "make %s", path);
-  }
-  /* Only the service may knock at the keeper's door. */
-  uid_t owner = range->privileged ? range->service_uid : geteuid();
-  TRY(chown(path, owner, (gid_t)-1), "give the keeper's door to the service");
-  return 0;
-}
-
-static void remove_runtime_directory(const struct range *range) {
-  static const char *const parts[] = {"door/keeper", "door", "app", "root", ""};
-  char path[300];
-  for (size_t i = 0; i < 5; i++) {
-    (void)snprintf(path, sizeof path, "%s/%s", range->directory, parts[i]);
-    /* What cannot be removed now is used again by the next holder of the range. */
-    (void)umount2(path, MNT_DETACH);
-    (void)(i == 0 ? unlink(path) : rmdir(path));
-  }
-}
-
-/* The keeper's door. It outlives keepers, so that a new one answers at the same place. */
-static int open_door(const struct warden *warden, struct fault *fault) {
-  struct sockaddr_un address = {.sun_family = AF_UNIX};
-  if (snprintf(address.sun_path, sizeof address.sun_path, "%s/door/keeper", warden->range.directory) >=
-      (int)sizeof address.sun_path)
-    return FAIL_WITH(fault, ENAMETOOLONG, "name the keeper's socket");
-  (void)unlink(address.sun_path);
-  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  TRY(fd, "make the keeper's socket");
-  TRY(bind(fd, (struct sockaddr *)&address, sizeof address), "bind the keeper's socket");
-  TRY(chmod(address.sun_path, 0600), "close the keeper's socket to others");
-  if (warden->range.privileged)
-    TRY(chown(address.sun_path, warden->range.service_uid, (gid_t)-1), "give the keeper's socket away");
-  TRY(listen(fd, 512), "listen on the keeper's socket");
-  return fd;
-}
-
 /* Everything that a keeper needs before it can start. */
 static int prepare(struct warden *warden, struct fault *fault) {
   struct range *range = &warden->range;
@@ -124,7 +62,7 @@ static int prepare(struct warden *warden, struct fault *fault) {
   warden->plan.cgroups.owner = range->privileged && warden->serving ? range->service_uid : geteuid();
   if (open_cgroups(&warden->plan.cgroups, range->name, fault) == -1) return -1;
   warden->binary = copy_self(fault);
-  warden->keeper_listener = warden->binary == -1 ? -1 : open_door(warden, fault);
+  warden->keeper_listener = warden->binary == -1 ? -1 : open_door(&warden->range, fault);
   return warden->keeper_listener == -1 ? -1 : 0;
 }
 

@@ -39,6 +39,12 @@ struct range {
 int take_range(struct range *range, struct fault *fault);
 void release_range(const struct range *range);
 
+/* See ground.c; each returns a descriptor, or 0. */
+int copy_self(struct fault *fault);
+int make_runtime_directory(const struct range *range, struct fault *fault);
+void remove_runtime_directory(const struct range *range);
+int open_door(const struct range *range, struct fault *fault);
+
 /* A child of the warden in new namespaces that runs the keeper. Returns its pid; `channel` is
  * the warden's end of the socket between them. */
 pid_t start_keeper(const struct range *range, const struct plan *plan, int binary, int listener,

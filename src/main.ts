@@ -242,7 +242,7 @@ export async function serve(argv: readonly string[], env: NodeJS.ProcessEnv): Pr
   await service.drain();
   await listening.close();
   await service.close();
-  await runner.close();
+  await stock.closeInTime(runner);
 }
 
 /** @throws Error when the warden did not hand it over */

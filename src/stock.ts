@@ -1,4 +1,6 @@
 /** Part of the composition root: the runner of a service, and what its boxes can do. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { SERVICE_LIMITS } from "./core/limits.ts";
 import type { RunnerHealth } from "./core/runner.ts";
 import { describeEnvironment, type EnvironmentTree } from "./sandbox/environments.ts";
 import type { Handover } from "./sandbox/handover.ts";
@@ -74,4 +76,17 @@ export function stockedRunner(
       return health;
     },
   };
+}
+
+/**
+ * A box that does not die must not hold up whoever serves next: the error makes this process end as
+ * if it had crashed, and then the warden ends all boxes with their keeper.
+ * @throws Error when boxes are left after a while
+ */
+export async function closeInTime(runner: SandboxRunner): Promise<void> {
+  const timer = new AbortController();
+  const late = sleep(SERVICE_LIMITS.leaveMs, true, { signal: timer.signal }).catch(() => false);
+  const isLate = await Promise.race([runner.close().then(() => false), late]);
+  timer.abort();
+  if (isLate) throw new Error("boxes did not end in time");
 }

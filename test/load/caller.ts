@@ -44,6 +44,8 @@ export class Caller {
   /** By the sentence that came with them. */
   readonly refusals = new Map<string, number>();
   admitted = 0;
+  /** Jobs whose files went before they were downloaded, and it was said why. */
+  madeRoom = 0;
 
   constructor(port: number, address: string) {
     this.#port = port;
@@ -54,9 +56,11 @@ export class Caller {
   async send(kind: Kind): Promise<Told> {
     if (kind.fate === "hung up on") return this.#hangUpOn(kind);
     if (kind.fate === undefined && kind.share > 5) return this.#run(kind);
-    const { job_id: id } = JSON.parse((await this.#admit("/submit", kind)).text) as {
-      job_id: string;
-    };
+    const { text } = await this.#admit("/submit", kind);
+    return this.#follow(kind, (JSON.parse(text) as { job_id: string }).job_id);
+  }
+
+  async #follow(kind: Kind, id: string): Promise<Told> {
     if (kind.fate === "cancelled") return this.#cancel(kind, id);
     let ended: Ended | undefined;
     while (ended === undefined) {
@@ -70,7 +74,9 @@ export class Caller {
 
   async #run(kind: Kind): Promise<Told> {
     const { text } = await this.#admit("/run", kind);
-    const ended = JSON.parse(text) as Ended;
+    const ended = JSON.parse(text) as Ended & { readonly job_id: string };
+    // It was answered while the job ran on.
+    if (ended.outcome === undefined) return this.#follow(kind, ended.job_id);
     const says = kind.prints === undefined || ended.stdout?.includes(kind.prints) === true;
     return this.#tell(kind, ended, says ? undefined : `printed ${ended.stdout?.slice(0, 80)}`);
   }
@@ -84,7 +90,11 @@ export class Caller {
       const { status } = await this.#ask("DELETE", `/jobs/${id}`);
       return status === 204 ? undefined : `destroying it says ${status}`;
     }
-    const { status } = await this.#ask("GET", `/download/${id}`);
+    const { status, text } = await this.#ask("GET", `/download/${id}`);
+    if (status === 404 && text.includes("to make room")) {
+      this.madeRoom += 1;
+      return undefined;
+    }
     const after = await this.#ask("GET", `/status/${id}`);
     return status === 200 && after.status === 404
       ? undefined

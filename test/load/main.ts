@@ -18,8 +18,6 @@ const AT_ONCE = 3;
 const WANTS_MORE = 5;
 /** Every slot has had a box before anything is measured: its groups and its network stay. */
 const WARM_UP = 80;
-/** Of all jobs: those that had to give way to others who held less. */
-const EVICTED_MOST = 0.02;
 const isQuick = process.argv.includes("--quick");
 const JOBS = isQuick ? 250 : 2400;
 const LONGEST_MS = isQuick ? 120_000 : 540_000;
@@ -116,8 +114,10 @@ function tellEnds(ends: readonly Logged[], faults: number, { callers, told }: Lo
   check(isQuick || ends.length >= 2000, "at least 2,000 jobs were admitted");
   const count = (kind: string) => ends.filter(({ outcome }) => outcome === kind).length;
   const ours = faults + count("sandbox_error");
-  print(`${ours} faults of ours, ${count("evicted")} jobs had to give way`);
-  check(count("evicted") <= EVICTED_MOST * ends.length, "few give way");
+  const roomy = callers.reduce((sum, one) => sum + one.madeRoom, 0);
+  print(
+    `${ours} faults of ours; ${count("evicted")} jobs, and the files of ${roomy}, had to make room`,
+  );
   check(ours === 0, "no fault of ours");
 }
 
