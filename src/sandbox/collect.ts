@@ -133,7 +133,8 @@ async function take(box: Box, { path, entry }: Found, keep: boolean) {
   const kept: Uint8Array[] = [];
   for await (const piece of fetchContent(box, entry)) {
     hash.update(piece);
-    if (keep) kept.push(piece.slice());
+    // A copy: `slice` of a Buffer, which this is, would be the same memory.
+    if (keep) kept.push(Uint8Array.from(piece));
     piece.fill(0);
   }
   const file: OutputFile = {
@@ -168,7 +169,7 @@ function shelved(
     totalBytes,
     holdsBox: false,
     read: async function* (file) {
-      for (const piece of contents.get(file) ?? []) yield piece.slice();
+      for (const piece of contents.get(file) ?? []) yield Uint8Array.from(piece);
     },
     destroy: () => {
       for (const pieces of contents.values()) for (const piece of pieces) piece.fill(0);
@@ -213,7 +214,7 @@ function held(
 
 async function* copies(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   for await (const piece of pieces) {
-    const copy = piece.slice();
+    const copy = Uint8Array.from(piece);
     piece.fill(0);
     yield copy;
   }
