@@ -125,16 +125,17 @@ function nameOf(pid: number): string {
  * @returns milliseconds
  */
 export function groupCpuMs(service: Service): number {
-  const node = processesOf(service.pid).find(({ name }) => name === "node");
-  if (node === undefined) throw new Error("the service has no node");
-  for (const line of readFileSync(`/proc/${node.pid}/cgroup`, "utf8").split("\n")) {
-    const [, controllers = "", path = ""] = line.split(":");
-    const group = path.replace(/\/service$/, "");
-    if (controllers.split(",").includes("cpuacct")) {
-      return cpuMsOf(`/sys/fs/cgroup/cpuacct${group}`, 1);
+  // Boxes have processes of that name, too; only the service's own is in this group.
+  for (const { pid } of processesOf(service.pid).filter(({ name }) => name === "node")) {
+    for (const line of readFileSync(`/proc/${pid}/cgroup`, "utf8").split("\n")) {
+      const [, controllers = "", path = ""] = line.split(":");
+      if (!path.endsWith("/service")) continue;
+      const group = path.slice(0, -"/service".length);
+      if (controllers.split(",").includes("cpuacct")) {
+        return cpuMsOf(`/sys/fs/cgroup/cpuacct${group}`, 1);
+      }
+      if (controllers === "") return cpuMsOf(`/sys/fs/cgroup${group}`, 2);
     }
-    if (controllers === "" && path.endsWith("/service"))
-      return cpuMsOf(`/sys/fs/cgroup${group}`, 2);
   }
   throw new Error("the service's groups were not found");
 }

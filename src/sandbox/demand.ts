@@ -3,8 +3,8 @@
  * longer to make than many a job to run; none when nobody came for a while.
  */
 
-/** Boxes that nobody asked for in this time go. */
-const IDLE_MS = 50_000;
+/** Boxes that nobody asked for in this time go: well before a process at rest hands over to the next. */
+const IDLE_MS = 45_000;
 /** How long the most that was used at once counts: one to two of these. */
 const WINDOW_MS = 10_000;
 
@@ -33,6 +33,11 @@ export class Demand {
   /** A box of the kind is in use. */
   get isUsed(): boolean {
     return this.#inUse > 0;
+  }
+
+  /** By how much somebody came for this kind later than for the other. */
+  since(other: Demand): number {
+    return this.#takenAtMs - other.#takenAtMs;
   }
 
   isIdle(nowMs: number): boolean {

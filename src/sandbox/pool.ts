@@ -182,14 +182,24 @@ export class BoxPool<B extends Poolable> {
     if (longest !== undefined && this.#dying === 0) this.#drop(longest);
   }
 
+  /** Kinds share the places: one that was asked for by many would leave none to the others. */
   #buildAhead(): void {
     const nowMs = this.#parts.nowMs();
-    for (const [kind, demand] of this.#demands) {
-      const count = (kinds: readonly string[]) => kinds.filter((one) => one === kind).length;
-      let missing = demand.wanted(nowMs) - count(this.waiting) - count(this.#building);
+    const active = [...this.#demands].filter(([, demand]) => !demand.isIdle(nowMs));
+    const share = Math.max(1, Math.floor(this.#parts.mostWaiting / Math.max(1, active.length)));
+    const count = (kinds: readonly string[], kind: string) =>
+      kinds.filter((one) => one === kind).length;
+    for (const [kind, demand] of active.sort(([, one], [, other]) => other.since(one))) {
+      const wanted = Math.min(demand.wanted(nowMs), share);
+      let missing = wanted - count(this.waiting, kind) - count(this.#building, kind);
       for (; missing > 0; missing--) {
         const made = this.#waiting.length + this.#building.length;
-        if (this.#building.length >= AHEAD_MOST || made >= this.#parts.mostWaiting) return;
+        if (this.#building.length >= AHEAD_MOST || this.#parts.mostWaiting === 0) return;
+        if (made >= this.#parts.mostWaiting) {
+          const more = this.#waiting.find((one) => count(this.waiting, one.kind) > share);
+          if (more !== undefined) this.#drop(more);
+          return;
+        }
         const slot = this.#parts.slots.lease();
         if (slot === undefined) return;
         void this.#track(this.#build(slot, kind));

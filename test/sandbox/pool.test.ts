@@ -81,6 +81,18 @@ test("never more boxes than may wait, and none of a kind that nobody asked for",
   await pool.close();
 });
 
+test("kinds share the places, also with one that was asked for by many", async () => {
+  const { pool } = makePool(32, 4);
+  const many = await Promise.all(Array.from({ length: 8 }, () => pool.take("a", NEVER)));
+  await settle();
+  assert.deepEqual(pool.waiting, ["a", "a", "a", "a"]);
+  const other = await pool.take("b", NEVER);
+  await settle();
+  assert.deepEqual([...pool.waiting].sort(), ["a", "a", "b", "b"]);
+  await Promise.all([...many, other].map((one) => one.release()));
+  await pool.close();
+});
+
 test("a pool that may hold none holds none, not even what a job no longer wants", async () => {
   const { pool, made } = makePool(2, 0, true);
   const stopper = new AbortController();
