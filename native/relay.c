@@ -28,7 +28,7 @@
 #include "box.h"
 #include "terminal.h"
 
-enum { OOM_LOOK_MS = 5, OOM_LOOKS = 200, SMALL_PIECE = 4096, REST_MS = 2, DROPS_AT_ONCE = 16, SMALL_FRAMES = 64 };
+enum { OOM_LOOK_MS = 5, OOM_LOOKS = 200, SMALL_PIECE = 4096, SMALL_TYPED = 1024, REST_MS = 2, DROPS_AT_ONCE = 16, SMALL_FRAMES = 64 };
 
 struct state {
   struct relay *relay;
@@ -108,7 +108,9 @@ static int take_printed(struct state *state, uint32_t index) {
   if (kept < (uint64_t)got && state->dropped[index] == 0)
     (void)fcntl(state->relay->output[index], F_SETPIPE_SZ, CHUNK_MOST * DROPS_AT_ONCE);
   state->dropped[index] += (uint64_t)got - kept;
-  if (kept < SMALL_PIECE) state->rest_until_ms = now_ms() + REST_MS;
+  /* A terminal never gives as much at once as a pipe. */
+  const uint64_t small = state->relay->is_terminal ? SMALL_TYPED : SMALL_PIECE;
+  if (kept < small) state->rest_until_ms = now_ms() + REST_MS;
   if (kept == 0) return 1;
   struct frame_header header = {.type = FRAME_PRINTED, .length = (uint32_t)(4 + kept)};
   uint32_t stream = index + 1;

@@ -131,15 +131,18 @@ test("a shell at a terminal runs jobs of its own, and its children die with it",
 });
 
 test("all limits hold at a terminal: output, time, and one that is not read", async () => {
-  const flood = await run(runner(), {
+  const late = await run(runner(), {
     interpreter: "sh",
     code: "yes",
     tty: true,
-    timeoutSeconds: 12,
+    timeoutSeconds: 1,
   });
-  assert.deepEqual(flood.outcome, { kind: "timed_out" });
+  assert.deepEqual(late.outcome, { kind: "timed_out" });
+  const code = "head -c 11000000 /dev/zero | tr '\\0' x";
+  const flood = await run(runner(), { interpreter: "sh", code, tty: true, timeoutSeconds: 600 });
+  assert.deepEqual(flood.outcome, { kind: "exited", exitCode: 0 });
   assert.equal(flood.stdout.length, 10 * 2 ** 20);
-  assert.ok(flood.finished.droppedBytes.stdout > 0);
+  assert.equal(flood.finished.droppedBytes.stdout, 11_000_000 - 10 * 2 ** 20);
   const { running, ended, said } = await live({
     code: "import time\nprint('ready')\ntime.sleep(600)",
   });
