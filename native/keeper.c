@@ -172,6 +172,10 @@ static int check_request(const struct keeper *keeper, const struct box_request *
   return 0;
 }
 
+/* Node sends its request one turn of its loop after it has connected, which on a busy machine may
+ * take seconds; nobody but Node asks for boxes, so nobody else waits meanwhile. */
+enum { REQUEST_SECONDS = 10 };
+
 static int receive_timeout(int connection, time_t seconds) {
   struct timeval value = {.tv_sec = seconds};
   return setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &value, sizeof value);
@@ -198,7 +202,7 @@ static void accept_box(struct keeper *keeper) {
     return;
   }
   int result = check_peer(connection, &fault);
-  if (result == 0 && (receive_timeout(connection, 2) == -1 ||
+  if (result == 0 && (receive_timeout(connection, REQUEST_SECONDS) == -1 ||
                       /* One call: the time is for all of it, not for each byte that drips in. */
                       recv(connection, &request, sizeof request, MSG_WAITALL) != sizeof request ||
                       receive_timeout(connection, 0) == -1))
