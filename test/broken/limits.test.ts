@@ -28,7 +28,11 @@ function placesWithout(version: 1 | 2, forgetful: string | undefined): CgroupPla
     if (name === forgetful) symlinkSync("/dev/null", join(leaf, name));
     else writeFileSync(join(leaf, name), "1");
   }
-  writeFileSync(join(leaf, METERS[version]), version === 1 ? "0\n" : "usage_usec 0\n");
+  const box = join(place, "boxes", "slot-0");
+  mkdirSync(box, { recursive: true });
+  for (const group of [leaf, box]) {
+    writeFileSync(join(group, METERS[version]), version === 1 ? "0\n" : "usage_usec 0\n");
+  }
   return { version, memory: place, pids: place, cpu: place, cpuacct: place };
 }
 
