@@ -33,6 +33,7 @@ who = "next" if successor else "first"
 
 
 def tell(what):
+    """Before it is done: what others do because of it must not be told first."""
     os.write(2, f"{who} {os.getpid()} {what}\n".encode())
 
 
@@ -61,8 +62,8 @@ starts = count_starts()
 
 
 def serve():
-    talk.send(b"s")
     tell(f"serves on {listener.getsockname()[1]}")
+    talk.send(b"s")
 
 
 def answer():
@@ -75,8 +76,8 @@ def answer():
 
 def ask():
     time.sleep(ASK_LEAST)
-    talk.send(b"i")
     tell("asks")
+    talk.send(b"i")
 
 
 if successor:
@@ -85,8 +86,8 @@ if successor:
     if part == "chatters":
         talk.send(b"s")
     else:
-        talk.send(b"r")
         tell("ready")
+        talk.send(b"r")
     if await_go():
         # Whoever connects in between must be held, not refused.
         time.sleep(0.3)
@@ -111,8 +112,8 @@ if part in ("leaves", "fails", "changes", "chatters", "dies"):
     ask()
     if await_go():
         if part == "changes":
-            talk.send(b"b")
             tell("is busy")
+            talk.send(b"b")
         if part == "leaves":
             listener.close()
             tell("leaves")
