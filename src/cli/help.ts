@@ -117,6 +117,13 @@ const OVERVIEW = `Runs code in a box: no network, no disk, no trace after.
   sandrun completion bash|zsh|fish   completion for your shell
   sandrun help COMMAND               the options of a command
 
+Examples
+  sandrun script.py --its --own options
+  echo 'print("hello")' | sandrun --lang python
+  sandrun --out report --outputs 'results/' --timeout 30 project/
+  sandrun --watch script.js
+  sandrun --server https://host:8443 script.py
+
 Options stand before FILE; everything after it belongs to the program.
 ${optionLines(RUN_OPTIONS)}  --version
   -h, --help
