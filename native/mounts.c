@@ -128,7 +128,7 @@ int build_box_root(const struct box_request *request, const struct tree *trees, 
   if (mount_devices(request, fault) == -1) return -1;
   const char *hidden = "hidepid=2";
   if (BROKEN(PROC)) hidden = NULL;
-  TRY(mount("proc", "proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, hidden), "mount /proc");
+  TRY(mount("proc", "proc", "proc", PROC_FLAGS, hidden), "mount /proc");
   if (cover_proc(stand_ins, fault) == -1) return -1;
   TRY(chmod(".box", 0700), "close the box's own directory");
   if (mount_tmpfs("work", request->work_bytes, request->work_inodes, 0755, fault) == -1) return -1;

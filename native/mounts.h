@@ -25,6 +25,9 @@ struct tree {
 /* TREE_KINDS when there is no such kind. */
 enum tree_kind tree_kind_of(const char *name);
 
+/* Of each mount of /proc (sys/mount.h). */
+#define PROC_FLAGS (MS_NOSUID | MS_NODEV | MS_NOEXEC)
+
 /* Stand-ins below /proc that are written when the limits of the job are known. */
 enum stand_in { STAND_MEMINFO, STAND_CPUINFO, STAND_STAT, STAND_COUNT };
 
@@ -43,10 +46,10 @@ int build_box_root(const struct box_request *request, const struct tree *trees, 
 
 /* Makes `directory` with the stand-ins that are the same in all boxes. */
 int build_settings(const char *directory, struct fault *fault);
-/* Mounts over everything in ./proc that is not about the box itself; with what
- * lies in ./.box and ./.box/fixed. Opens the ones that are written later. */
+/* Leaves in ./proc only what is about the box itself, and mounts what lies in ./.box and ./.box/fixed
+ * over the rest that programs need. Opens the ones that are written later. */
 int cover_proc(int *stand_ins, struct fault *fault);
-/* Whether something is mounted over each of them in /proc. */
+/* Whether nothing else can be found in /proc. */
 bool proc_is_covered(void);
 /* Writes the numbers that belong to the job. */
 int write_stand_ins(const int *stand_ins, uint64_t memory_bytes, unsigned cpus,

@@ -1,8 +1,10 @@
-/* /proc of a box: its own processes, and stand-ins with its own numbers for the rest.
+/* /proc of a box: its own processes, and stand-ins with its own numbers for what programs need beside them.
  *
- * `subset=pid` would be tidier, but ps, free, uptime and os.cpus() need some of the other
- * files. So everything that is not about a process is covered, by default: a name that we do
- * not know is covered by nothing to read, never shown. hidepid=2 hides PID 1.
+ * Theory of operation. `subset=pid` leaves only processes there, but ps, free, uptime and os.cpus()
+ * need some of the other files. So /proc is mounted whole, those few get a mount each, their
+ * stand-in or what they are, and then it is mounted again with `subset=pid`: from then on the kernel
+ * finds no name that is not about a process, whatever it is called, but those that a mount holds.
+ * Nothing of the rest has to be covered, known or listed. hidepid=2 hides PID 1.
  *
  * Keeps S2 and S17 of SECURITY.md.
  */
@@ -14,6 +16,7 @@
 #include <stdlib.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -23,8 +26,7 @@
 #define FIXED ".box/fixed"
 
 /* Shown as they are: about the process that looks, or the same on every host of a kind. */
-static const char *const shown[] = {"self", "thread-self", "mounts", "net", "version",
-                                    "filesystems", NULL};
+static const char *const shown[] = {"mounts", "net", "version", "filesystems"};
 
 struct stand_in_file {
   const char *name;
@@ -53,23 +55,6 @@ static const char *const settings[][2] = {
     {"kernel/random/entropy_avail", "256\n"},
 };
 
-static bool is_shown(const char *name) {
-  for (int i = 0; shown[i] != NULL; i++)
-    if (strcmp(shown[i], name) == 0) return true;
-  return false;
-}
-
-/* About a process or shown as it is; every other entry must be covered. */
-static bool stays_open(const char *name) {
-  return name[0] == '.' || isdigit((unsigned char)name[0]) || is_shown(name);
-}
-
-static const struct stand_in_file *stand_in_of(const char *name) {
-  for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
-    if (strcmp(files[i].name, name) == 0) return &files[i];
-  return NULL;
-}
-
 int build_settings(const char *directory, struct fault *fault) {
   static const char *const directories[] = {"", "/sys", "/sys/kernel", "/sys/kernel/random", "/sys/vm",
                                             "/sys/fs", "/sys/net", "/sys/net/core", "/empty"};
@@ -92,32 +77,52 @@ int build_settings(const char *directory, struct fault *fault) {
   return make_file(path, 0444, "", fault);
 }
 
-/* The real one, of this box's own /proc: it makes a new value for each reader. */
-static int show_uuid(struct fault *fault) {
-  TRY(mount("proc/sys/kernel/random/uuid", FIXED "/sys/kernel/random/uuid", NULL, MS_BIND, NULL),
-      "show /proc/sys/kernel/random/uuid");
+static int take_mount(const char *path, struct fault *fault) {
+  int tree = (int)syscall(SYS_open_tree, AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW);
+  TRY(tree, "take /%s", path);
+  return tree;
+}
+
+static int put_mount(int tree, const char *place, struct fault *fault) {
+  int failed = (int)syscall(SYS_move_mount, tree, "", AT_FDCWD, place, MOVE_MOUNT_F_EMPTY_PATH) == -1;
+  if (failed) fail(fault, "put a mount on /%s", place);
+  close(tree);
+  return failed ? -1 : 0;
+}
+
+static int cover(const char *cover, const char *place, struct fault *fault) {
+  TRY(mount(cover, place, NULL, MS_BIND, NULL), "cover /%s", place);
   return 0;
 }
 
-/* Covers one entry: by its stand-in, by an empty file or by an empty directory. */
-static int cover_entry(const struct dirent *entry, int *stand_ins, struct fault *fault) {
-  const char *name = entry->d_name, *cover = entry->d_type == DT_DIR ? FIXED "/empty" : FIXED "/nothing";
-  char place[300], own[300];
+static int cover_file(const struct stand_in_file *file, int *stand_ins, struct fault *fault) {
+  char place[32], own[48];
+  (void)snprintf(place, sizeof place, "proc/%s", file->name);
+  (void)snprintf(own, sizeof own, "%s/%s", file->text == NULL ? ".box" : FIXED, file->name);
+  if (file->text == NULL) {
+    int fd = stand_ins[file->number] = open(own, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    TRY(fd, "open the stand-in for /%s", place);
+    TRY(fchmod(fd, 0444), "set mode of the stand-in for /%s", place);
+  }
+  return cover(own, place, fault);
+}
+
+/* With the real uuid in it, of this box's own /proc: it makes a new value for each reader. */
+static int cover_sys(struct fault *fault) {
+  static const char uuid[] = "proc/sys/kernel/random/uuid";
+  int tree = take_mount(uuid, fault);
+  if (tree == -1) return -1;
+  if (cover(FIXED "/sys", "proc/sys", fault) == 0) return put_mount(tree, uuid, fault);
+  close(tree);
+  return -1;
+}
+
+/* Two of these are links: a mount is what keeps their names, too. */
+static int show_entry(const char *name, struct fault *fault) {
+  char place[32];
   (void)snprintf(place, sizeof place, "proc/%s", name);
-  if (entry->d_type != DT_DIR && entry->d_type != DT_REG) return FAIL_WITH(fault, ELOOP, "/%s is no file", place);
-  const struct stand_in_file *file = stand_in_of(name);
-  if (strcmp(name, "sys") == 0) cover = FIXED "/sys";
-  if (file != NULL) {
-    (void)snprintf(own, sizeof own, "%s/%s", file->text == NULL ? ".box" : FIXED, name);
-    cover = own;
-  }
-  if (file != NULL && file->text == NULL) {
-    if (make_file(own, 0444, "", fault) == -1) return -1;
-    stand_ins[file->number] = open(own, O_WRONLY | O_CLOEXEC);
-    TRY(stand_ins[file->number], "open the stand-in for /%s", place);
-  }
-  if (!BROKEN(MASKS)) TRY(mount(cover, place, NULL, MS_BIND | MS_REC, NULL), "cover /%s", place);
-  return 0;
+  int tree = take_mount(place, fault);
+  return tree == -1 ? -1 : put_mount(tree, place, fault);
 }
 
 static int write_setting(const char *path, const char *text, struct fault *fault) {
@@ -137,27 +142,49 @@ static int limit_watching(struct fault *fault) {
 }
 
 int cover_proc(int *stand_ins, struct fault *fault) {
-  if (limit_watching(fault) == -1) return -1;
-  if (show_uuid(fault) == -1) return -1;
-  DIR *directory = opendir("proc");
-  if (directory == NULL) return fail(fault, "list /proc");
-  int result = 0;
-  for (struct dirent *entry; result == 0 && (entry = readdir(directory)) != NULL;) {
-    if (!stays_open(entry->d_name)) result = cover_entry(entry, stand_ins, fault);
-  }
-  closedir(directory);
-  return result;
+  if (limit_watching(fault) == -1 || cover_sys(fault) == -1) return -1;
+  for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
+    if (cover_file(&files[i], stand_ins, fault) == -1) return -1;
+  for (size_t i = 0; i < sizeof shown / sizeof shown[0]; i++)
+    if (show_entry(shown[i], fault) == -1) return -1;
+  /* Drops, too, what has been looked up and is not held. */
+  if (!BROKEN(MASKS)) TRY(mount("proc", "proc", "proc", MS_REMOUNT | PROC_FLAGS, "subset=pid"), "close /proc");
+  return 0;
+}
+
+/* Whether what is there under its name is another file system's. */
+static bool is_covered(int proc, dev_t own, const char *name) {
+  struct stat status;
+  return fstatat(proc, name, &status, AT_SYMLINK_NOFOLLOW) == 0 && status.st_dev != own;
+}
+
+static bool covers_hold(int proc) {
+  struct stat own;
+  bool hold = fstat(proc, &own) == 0 && is_covered(proc, own.st_dev, "sys");
+  for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
+    hold = hold && is_covered(proc, own.st_dev, files[i].name);
+  return hold;
+}
+
+/* Names that every kernel has, and of each kind: a file, a directory, one for root alone. */
+static bool others_are_not_there(int proc) {
+  static const char *const others[] = {"cmdline", "interrupts", "devices", "fs", "tty", "kmsg"};
+  struct stat status;
+  for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+    if (fstatat(proc, others[i], &status, AT_SYMLINK_NOFOLLOW) != -1 || errno != ENOENT) return false;
+  return true;
+}
+
+static bool is_about_a_process(const char *name) {
+  return name[0] == '.' || isdigit((unsigned char)name[0]) || strcmp(name, "self") == 0 || strcmp(name, "thread-self") == 0;
 }
 
 bool proc_is_covered(void) {
   DIR *directory = opendir("/proc");
-  struct stat own, entry_status;
   if (directory == NULL) return false;
-  bool covered = fstat(dirfd(directory), &own) == 0;
+  bool covered = covers_hold(dirfd(directory)) && others_are_not_there(dirfd(directory));
   for (struct dirent *entry; covered && (entry = readdir(directory)) != NULL;)
-    if (!stays_open(entry->d_name))
-      covered = fstatat(dirfd(directory), entry->d_name, &entry_status, AT_SYMLINK_NOFOLLOW) == 0 &&
-                entry_status.st_dev != own.st_dev;
+    covered = is_about_a_process(entry->d_name);
   closedir(directory);
   return covered;
 }

@@ -3,6 +3,7 @@
  * groups say: nothing here asks the box.
  */
 import { lstatSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { join } from "node:path";
 import { BOX_LIMITS } from "../../src/core/limits.ts";
 import type { LAYERS } from "../../src/core/wire.ts";
 import { childrenOf, groupsOf, jobProcessesOf, processesOf, type WardenOnHost } from "./host.ts";
@@ -79,13 +80,16 @@ function isBounded({ pid }: Seen): boolean {
   });
 }
 
-/** Every entry of this kernel's /proc that is not about a process, but those that boxes show. */
+/** Of what this kernel's /proc has beside processes, a box finds stand-ins or nothing. */
 function procHolds({ pid }: Seen): boolean {
   const shown = /^(\d+|self|thread-self|mounts|net|version|filesystems)$/;
-  const covered = readdirSync("/proc")
-    .filter((name) => !shown.test(name) && !lstatSync(`/proc/${name}`).isSymbolicLink())
-    .every((name) => /^(tmpfs|overlay)$/.test(mountAt(pid, `/proc/${name}`)?.type ?? ""));
-  return covered && /hidepid=(2|invisible)/.test(mountAt(pid, "/proc")?.superOptions ?? "");
+  const place = join(`/proc/${pid}`, "root", "proc");
+  const own = lstatSync(place).dev;
+  const isHidden = readdirSync("/proc")
+    .filter((name) => !shown.test(name))
+    .every((name) => lstatSync(`${place}/${name}`, { throwIfNoEntry: false })?.dev !== own);
+  const options = mountAt(pid, "/proc")?.superOptions ?? "";
+  return isHidden && /hidepid=(2|invisible)/.test(options);
 }
 
 const RLIMITS = [
