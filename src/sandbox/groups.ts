@@ -4,8 +4,9 @@
  * kernel's, read in microseconds: synchronous on purpose, so that a limit is in force before the
  * next line runs.
  */
-import { closeSync, openSync, readFileSync, readSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { SandboxFault } from "../core/errors.ts";
+import { Counter, nameOf } from "./counter.ts";
 import type { CgroupPlaces } from "./handover.ts";
 
 export interface JobLimits {
@@ -35,12 +36,15 @@ export interface CpuMeter {
 
 export class Groups {
   readonly #places: CgroupPlaces;
+  /** Of the groups of PID 1s: unlike those of jobs, they stay from one box to the next. */
+  readonly #boxMeters = new Map<number, CpuMeter>();
+  readonly #scratch = Counter.makeScratch();
 
   constructor(places: CgroupPlaces) {
     this.#places = places;
   }
 
-  #file(controller: "memory" | "pids" | "cpu" | "cpuacct", slot: number, name: string): string {
+  #file(controller: "memory" | "cpu", slot: number, name: string): string {
     return `${this.#places[controller]}/jobs/slot-${slot}/${name}`;
   }
 
@@ -96,11 +100,12 @@ export class Groups {
    * @throws SandboxFault naming the file.
    */
   boxCpuMs(slot: number): number {
-    const directory = (controller: "cpu" | "cpuacct") =>
-      `${this.#places[controller]}/boxes/slot-${slot}`;
-    if (this.#places.version === 2)
-      return this.#field(`${directory("cpu")}/cpu.stat`, "usage_usec") / 1e3;
-    return Number(this.#read(`${directory("cpuacct")}/cpuacct.usage`)) / 1e6;
+    let meter = this.#boxMeters.get(slot);
+    if (meter === undefined) {
+      meter = this.#meterOf("boxes", slot);
+      this.#boxMeters.set(slot, meter);
+    }
+    return meter.cpuMs();
   }
 
   /**
@@ -145,43 +150,42 @@ export class Groups {
    * @throws SandboxFault naming the file.
    */
   meter(slot: number): CpuMeter {
-    const isV2 = this.#places.version === 2;
-    const file = isV2
-      ? this.#file("cpu", slot, "cpu.stat")
-      : this.#file("cpuacct", slot, "cpuacct.usage");
-    const step = `read ${nameOf(file)} of a job`;
-    const bytes = Buffer.allocUnsafeSlow(64);
-    const attempt = <T>(action: () => T): T => {
-      try {
-        return action();
-      } catch (cause) {
-        throw new SandboxFault(step, 0, { cause });
-      }
-    };
-    const fd = attempt(() => openSync(file, "r"));
-    return {
-      cpuMs: () => {
-        const length = attempt(() => readSync(fd, bytes, 0, bytes.length, 0));
-        const found = /^(?:usage_usec )?(\d+)\n/.exec(bytes.toString("latin1", 0, length));
-        if (found === null) throw new SandboxFault(step);
-        return Number(found[1]) / (isV2 ? 1e3 : 1e6);
-      },
-      close: () => closeSync(fd),
-    };
+    return this.#meterOf("jobs", slot);
+  }
+
+  #meterOf(kind: "boxes" | "jobs", slot: number): CpuMeter {
+    const { version, cpu, cpuacct } = this.#places;
+    const file =
+      version === 2
+        ? `${cpu}/${kind}/slot-${slot}/cpu.stat`
+        : `${cpuacct}/${kind}/slot-${slot}/cpuacct.usage`;
+    const counter = Counter.open(file, this.#scratch);
+    const cpuMs =
+      version === 2 ? () => counter.read("usage_usec ") / 1e3 : () => counter.read() / 1e6;
+    return { cpuMs, close: () => counter.close() };
   }
 
   /** Most memory that the job's group ever had. @throws SandboxFault naming the file. */
   memoryPeakBytes(slot: number): number {
     const name = this.#places.version === 2 ? "memory.peak" : "memory.max_usage_in_bytes";
-    const text = this.#read(this.#file("memory", slot, name));
-    if (!/^\d+$/.test(text)) throw new SandboxFault(`read ${name} of a job`);
-    return Number(text);
+    const counter = Counter.open(this.#file("memory", slot, name), this.#scratch);
+    try {
+      return counter.read();
+    } finally {
+      counter.close();
+    }
   }
 
   /** Processes of the job that the kernel killed for want of memory. */
   oomKills(slot: number): number {
     const name = this.#places.version === 2 ? "memory.events" : "memory.oom_control";
     return this.#field(this.#file("memory", slot, name), "oom_kill");
+  }
+
+  /** Keeps no file open any more. */
+  close(): void {
+    for (const meter of this.#boxMeters.values()) meter.close();
+    this.#boxMeters.clear();
   }
 
   #read(file: string): string {
@@ -208,8 +212,4 @@ export class Groups {
     }
     throw new SandboxFault(`find ${name} in ${nameOf(file)}`);
   }
-}
-
-function nameOf(file: string): string {
-  return file.slice(file.lastIndexOf("/") + 1);
 }

@@ -120,6 +120,7 @@ export class SandboxRunner implements Runner {
 
   async close(): Promise<void> {
     await this.#pool.close();
+    this.#groups.close();
     await this.#options.onClose();
   }
 
