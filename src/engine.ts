@@ -13,6 +13,7 @@ import { Refusal } from "./core/errors.ts";
 import type { StopCause } from "./core/job.ts";
 import { SERVICE_LIMITS } from "./core/limits.ts";
 import type { Finished, JobSpec } from "./core/runner.ts";
+import type { StopSignal } from "./core/stop.ts";
 import { endedUnrun, faultOutcome } from "./core/unrun.ts";
 import { Bills } from "./engine/bills.ts";
 import { type LiveJob, liveJob } from "./engine/liveJob.ts";
@@ -129,7 +130,7 @@ export class Engine {
   }
 
   /** Resolves when the job has ended, after `ms`, or when `signal` is aborted; never rejects. */
-  async waitFor(id: string, ms: number, signal: AbortSignal): Promise<void> {
+  async waitFor(id: string, ms: number, signal: StopSignal): Promise<void> {
     const live = this.#live.get(id);
     if (live === undefined || signal.aborted) return;
     const over = Promise.withResolvers<void>();
@@ -261,7 +262,7 @@ export class Engine {
             record.changes.tell();
           },
         },
-        live.stop.signal,
+        live.stop,
       );
     } catch (fault) {
       this.#parts.onFault?.(fault);

@@ -12,7 +12,7 @@ export type Outcome =
   | { readonly kind: "evicted" }
   | { readonly kind: "sandbox_error"; readonly step: string };
 
-/** Why somebody other than the program ended it; the reason of an `AbortSignal`. */
+/** Why somebody other than the program ended it; the reason of a `StopSignal`. */
 export type StopCause = "cancelled" | "evicted";
 
 /** What the job's own group really used, read from its cgroup. */

@@ -5,6 +5,7 @@ import type { InputTree, Outcome, OutputFile, PrintedChunk, Usage } from "./job.
 import type { Manifest } from "./manifest.ts";
 import type { EnvironmentInfo, InterpreterInfo } from "./offer.ts";
 import type { JobSignal } from "./signals.ts";
+import type { StopSignal } from "./stop.ts";
 
 /** A job that was admitted, checked and is ready to run. */
 export interface JobSpec {
@@ -102,7 +103,7 @@ export interface Runner {
    * Aborting `signal` with a `StopCause` as its reason ends the job with that outcome,
    * also while it waits for a slot.
    */
-  run(spec: JobSpec, events: RunEvents, signal: AbortSignal): Promise<Finished>;
+  run(spec: JobSpec, events: RunEvents, signal: StopSignal): Promise<Finished>;
   /**
    * Memory that all jobs hold now, those too that have ended and whose boxes are kept; pages of
    * files count only when it is more than `enough` with them, since it takes longer to tell.

@@ -1,6 +1,7 @@
 /** What exists of a job only between submit and end. */
 import type { Outcome } from "../core/job.ts";
 import type { JobSpec } from "../core/runner.ts";
+import { Stop } from "../core/stop.ts";
 import { type OwnedSpec, ownSpec } from "../store/input.ts";
 import { LiveInput } from "../store/liveInput.ts";
 import type { JobRecord } from "../store/record.ts";
@@ -9,7 +10,7 @@ export interface LiveJob {
   readonly record: JobRecord;
   readonly spec: OwnedSpec;
   readonly input: LiveInput;
-  readonly stop: AbortController;
+  readonly stop: Stop;
   readonly ended: PromiseWithResolvers<void>;
   /** Set when its outputs went at once. */
   dropped: Promise<void> | undefined;
@@ -22,7 +23,7 @@ export function liveJob(record: JobRecord, spec: JobSpec): LiveJob {
     record,
     spec: ownSpec(spec),
     input: new LiveInput(spec.manifest.interactive),
-    stop: new AbortController(),
+    stop: new Stop(),
     ended: Promise.withResolvers<void>(),
     dropped: undefined,
     fault: undefined,

@@ -12,6 +12,7 @@
 import type { Caller } from "../core/caller.ts";
 import { Refusal } from "../core/errors.ts";
 import { SHARING, TRANSFER_LIMITS } from "../core/limits.ts";
+import { Stop, type StopSignal } from "../core/stop.ts";
 
 export interface UploadLimits {
   readonly perCaller: number;
@@ -25,7 +26,7 @@ export interface UploadLimits {
 /** One body that is being read. */
 export interface Upload {
   /** Aborted when it has to give way; the reason is the refusal that its sender is told. */
-  readonly gaveWay: AbortSignal;
+  readonly gaveWay: StopSignal;
   /** So much more of it has come. */
   count(bytes: number): void;
   /** Gives the place back; may be called again. */
@@ -38,7 +39,7 @@ interface Begun {
   readonly key: string;
   readonly bytes: number;
   readonly sinceMs: number;
-  readonly stop: AbortController;
+  readonly stop: Stop;
   cameBytes: number;
 }
 
@@ -82,14 +83,14 @@ export class Uploads {
     if (together >= perCaller * SHARING.callersOfGroup) {
       throw new Refusal("caller_busy", "Uploads of your network are under way.", RETRY_SECONDS);
     }
-    const stop = new AbortController();
+    const stop = new Stop();
     const one: Begun = { holder, key, bytes, sinceMs: nowMs(), stop, cameBytes: 0 };
     this.#makeRoom(one);
     reserve(bytes);
     this.#begun.add(one);
     this.#bytes += bytes;
     return {
-      gaveWay: stop.signal,
+      gaveWay: stop,
       count: (came) => {
         one.cameBytes += came;
       },
@@ -156,7 +157,7 @@ export class Uploads {
 
 function placeless(): Upload {
   return {
-    gaveWay: new AbortController().signal,
+    gaveWay: new Stop(),
     count: () => undefined,
     end: () => undefined,
   };

@@ -8,6 +8,7 @@ import { JOB_LIMITS } from "../core/limits.ts";
 import type { Manifest } from "../core/manifest.ts";
 import type { InterpreterInfo } from "../core/offer.ts";
 import type { Runner } from "../core/runner.ts";
+import { Stop } from "../core/stop.ts";
 
 const MARK = "@@@";
 /** A Java machine and a Go tool chain start slowly on a busy machine. */
@@ -63,7 +64,7 @@ export async function askBox(
       mergeStreams: true,
     },
     { onStarted: () => undefined, onPrinted: (chunk) => printed.push(chunk.bytes) },
-    new AbortController().signal,
+    new Stop(),
   );
   await finished.outputs.destroy();
   const { outcome } = finished;

@@ -20,6 +20,7 @@ import { findLanguage } from "../core/languages.ts";
 import { TRANSFER_LIMITS } from "../core/limits.ts";
 import type { Manifest } from "../core/manifest.ts";
 import type { JobSpec, RunEvents } from "../core/runner.ts";
+import type { StopSignal } from "../core/stop.ts";
 import {
   decodeExited,
   decodeNumbers,
@@ -190,7 +191,7 @@ export async function runInBox(
   place: Place,
   spec: JobSpec,
   events: RunEvents,
-  signal: AbortSignal,
+  signal: StopSignal,
 ): Promise<Ended> {
   const { box, groups, slot } = place;
   const start = startOf(spec, place);

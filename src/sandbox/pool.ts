@@ -11,6 +11,7 @@
  *
  * Keeps S11 of SECURITY.md.
  */
+import type { StopSignal } from "../core/stop.ts";
 import { Demand } from "./demand.ts";
 
 /** What the pool needs to know of a box. */
@@ -84,8 +85,8 @@ export class BoxPool<B extends Poolable> {
    * A box of that kind: one that waits, or else one that is made.
    * @throws the signal's reason when it is aborted first; what `build` threw
    */
-  async take(kind: string, signal: AbortSignal): Promise<Leased<B>> {
-    signal.throwIfAborted();
+  async take(kind: string, signal: StopSignal): Promise<Leased<B>> {
+    if (signal.aborted) throw signal.reason;
     this.#demandFor(kind).taken(this.#parts.nowMs());
     const found = this.#waiting.findIndex((one) => one.kind === kind);
     const [box] = found === -1 ? [] : this.#waiting.splice(found, 1);

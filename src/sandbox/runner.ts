@@ -11,6 +11,7 @@ import type {
   Runner,
   RunnerHealth,
 } from "../core/runner.ts";
+import type { StopSignal } from "../core/stop.ts";
 import { type Chooser, chooserFor, collect, NO_OUTPUTS, OutputLimit } from "./collect.ts";
 import type { EnvironmentTree } from "./environments.ts";
 import { Groups } from "./groups.ts";
@@ -54,7 +55,7 @@ function faultOf(error: unknown): Fault {
 }
 
 /** Why there is no box for a job. */
-function unbuilt(error: unknown, signal: AbortSignal): Outcome {
+function unbuilt(error: unknown, signal: StopSignal): Outcome {
   if (!signal.aborted) return { kind: "sandbox_error", step: faultOf(error).step };
   return { kind: signal.reason === "evicted" ? "evicted" : "cancelled" };
 }
@@ -124,7 +125,7 @@ export class SandboxRunner implements Runner {
     await this.#options.onClose();
   }
 
-  async run(spec: JobSpec, events: RunEvents, signal: AbortSignal): Promise<Finished> {
+  async run(spec: JobSpec, events: RunEvents, signal: StopSignal): Promise<Finished> {
     let leased: Leased<PreparedBox>;
     try {
       leased = await this.#take(spec, signal);
@@ -155,7 +156,7 @@ export class SandboxRunner implements Runner {
     };
   }
 
-  async #take(spec: JobSpec, signal: AbortSignal): Promise<Leased<PreparedBox>> {
+  async #take(spec: JobSpec, signal: StopSignal): Promise<Leased<PreparedBox>> {
     const environment = this.#environmentOf(spec);
     const mayHold = this.#canHold && performance.now() >= this.#holdsFromMs;
     const held = mayHold ? heldProgramFor(spec) : undefined;
@@ -192,7 +193,7 @@ export class SandboxRunner implements Runner {
     leased: Leased<PreparedBox>,
     spec: JobSpec,
     events: RunEvents,
-    signal: AbortSignal,
+    signal: StopSignal,
   ): Promise<Finished> {
     const { slot, release } = leased;
     const { box, limits, holds } = leased.box;

@@ -7,6 +7,7 @@ import type { FirstInterrupt, Io } from "../../src/cli/io.ts";
 import type { Outcome } from "../../src/core/job.ts";
 import type { InterpreterInfo } from "../../src/core/offer.ts";
 import type { Finished, JobSpec, Runner } from "../../src/core/runner.ts";
+import type { StopSignal } from "../../src/core/stop.ts";
 
 /** What the pretended job does. */
 export interface Script {
@@ -160,9 +161,9 @@ function fakeRunner(setting: Setting, seen: Seen, options: LocalRunnerOptions): 
   };
 }
 
-function aborted(signal: AbortSignal): Promise<void> {
+function aborted(signal: StopSignal): Promise<void> {
   if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => signal.addEventListener("abort", () => resolve()));
+  return new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
 }
 
 function finished(script: Script, outcome: Outcome, seen: Seen): Finished {
