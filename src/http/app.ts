@@ -57,10 +57,7 @@ export function createApp(deps: AppDeps): Hono<AppEnv> {
   app.use(async (c, next) => {
     const begunAtMs = deps.nowMs();
     await next();
-    const safe = c.get("isPage") === true ? {} : SAFE_HEADERS;
-    for (const [name, value] of Object.entries({ ...safe, ...CORS_HEADERS })) {
-      c.res.headers.set(name, value);
-    }
+    addHeaders(c);
     logRequest(c, deps, begunAtMs);
   });
   app.options("*", (c) => c.body(null, 204, PREFLIGHT_HEADERS));
@@ -79,6 +76,16 @@ export function createApp(deps: AppDeps): Hono<AppEnv> {
     return faultResponse();
   });
   return app;
+}
+
+/** For answers that do not have them yet: refusals, streams, and whatever other rooms made. */
+function addHeaders(c: AppContext): void {
+  const has = c.get("headers");
+  if (has === "all") return;
+  const safe = has === "page" ? {} : SAFE_HEADERS;
+  for (const [name, value] of Object.entries({ ...safe, ...CORS_HEADERS })) {
+    c.res.headers.set(name, value);
+  }
 }
 
 function add(

@@ -41,8 +41,8 @@ export interface AppEnv {
   /** Absent when a test asks the app without a socket; `caller` is for questions from inside. */
   Bindings: Partial<HttpBindings> & { readonly caller?: Caller };
   Variables: {
-    /** The answer is a file of the web page and has the headers of one. */
-    isPage?: true;
+    /** Which headers the answer has: all that it needs, or those of a page of ours. */
+    headers?: "all" | "page";
   };
 }
 

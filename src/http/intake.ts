@@ -17,7 +17,7 @@ import {
 } from "../core/manifest.ts";
 import type { JobSpec } from "../core/runner.ts";
 import { bodyOf, readWhole, refuseEncoded } from "./body.ts";
-import type { AppDeps } from "./deps.ts";
+import type { AppContext, AppDeps } from "./deps.ts";
 import { codeFile, parseJsonJob, USUAL_INTERPRETER } from "./jsonJob.ts";
 import { declaredBytes, type Upload } from "./uploads.ts";
 
@@ -42,22 +42,23 @@ export type MediaType = "text/plain" | "application/json" | "multipart/form-data
  * @throws Refusal whatever is wrong with the request
  */
 export async function readJob(
-  request: Request,
+  c: AppContext,
   caller: Caller,
   query: URLSearchParams,
   deps: AppDeps,
   types: readonly MediaType[],
   mayInteract: boolean,
 ): Promise<ReadJob> {
-  refuseEncoded(request.headers);
-  const mediaType = mediaTypeOf(request.headers, types);
+  const { headers } = c.req.raw;
+  refuseEncoded(headers);
+  const mediaType = mediaTypeOf(headers, types);
   // Before its manifest: while boxes are not known to hold, no interpreter is known either, and
   // the caller would be told that theirs does not exist.
   deps.engine.refuseEarly(caller);
-  const upload = beginUpload(request.headers, mediaType, caller, deps);
+  const upload = beginUpload(headers, mediaType, caller, deps);
   const budget = new InputBudget();
   try {
-    const draft = await readDraft({ request, upload, budget }, mediaType, query);
+    const draft = await readDraft({ c, upload, budget }, mediaType, query);
     const answer = mediaType === "text/plain" ? "text" : "json";
     const manifest = resolved(draft, deps, mayInteract);
     return { spec: { manifest, input: draft.input, mergeStreams: answer === "text" }, answer };
@@ -105,7 +106,7 @@ function beginUpload(
 
 /** One body on its way to be a job. */
 interface Incoming {
-  readonly request: Request;
+  readonly c: AppContext;
   readonly upload: Upload;
   readonly budget: InputBudget;
 }
@@ -124,7 +125,8 @@ async function readDraft(
     );
   }
   if (mediaType === "application/json") return readJson(incoming);
-  const { request, upload, budget } = incoming;
+  const { c, upload, budget } = incoming;
+  const request = c.req.raw;
   const contentType = request.headers.get("content-type") ?? "";
   const { input, manifestJson } = await readMultipart(
     bodyOf(request, upload),
@@ -139,12 +141,12 @@ async function readDraft(
 }
 
 /** The bytes are the program as they are, in whatever encoding they were written. */
-async function readText({ request, upload }: Incoming, query: URLSearchParams): Promise<Draft> {
+async function readText({ c, upload }: Incoming, query: URLSearchParams): Promise<Draft> {
   if (query.has("entrypoint"))
     throw new Refusal("bad_manifest", "entrypoint: is for uploads of files");
   if (!query.has("interpreter")) query.set("interpreter", USUAL_INTERPRETER);
   const interpreter = query.get("interpreter");
-  const bytes = await readWhole(bodyOf(request, upload), limitOf("text/plain"));
+  const bytes = await readWhole(c, upload, limitOf("text/plain"));
   if (bytes.length === 0) throw new Refusal("bad_request", "The body is empty: it should be code.");
   const file = codeFile(bytes, interpreter, new InputBudget());
   query.set("entrypoint", file.path);
@@ -152,8 +154,8 @@ async function readText({ request, upload }: Incoming, query: URLSearchParams): 
   return { input, parseManifest: () => manifestFromQuery([...query]) };
 }
 
-async function readJson({ request, upload }: Incoming): Promise<Draft> {
-  const body = await readWhole(bodyOf(request, upload), limitOf("application/json"));
+async function readJson({ c, upload }: Incoming): Promise<Draft> {
+  const body = await readWhole(c, upload, limitOf("application/json"));
   try {
     const { input, manifestJson } = parseJsonJob(body);
     return { input, parseManifest: () => parseManifest(manifestJson) };

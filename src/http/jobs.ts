@@ -6,8 +6,9 @@ import { logsAnswer, outputsAnswer, statusAnswer } from "./answers.ts";
 import { type AppContext, type AppDeps, callerOf } from "./deps.ts";
 import { events, wantsEvents } from "./events.ts";
 import { PLAIN_TEXT } from "./headers.ts";
-import { wipeWhenSent } from "./sent.ts";
-import { takeWaitMs } from "./wait.ts";
+import { queryOf, takeWaitMs } from "./query.ts";
+import { respond, respondJson } from "./respond.ts";
+import { hangUpOf, wipeWhenSent } from "./sent.ts";
 
 /**
  * The job of `:id`.
@@ -36,12 +37,12 @@ export function outputsOf(job: Job): Outputs {
 
 /** With `?wait=` the answer comes when the job has ended, or after so many seconds. */
 export async function status(c: AppContext, deps: AppDeps): Promise<Response> {
-  const waitMs = takeWaitMs(new URL(c.req.url).searchParams, 0);
+  const waitMs = takeWaitMs(queryOf(c), 0);
   const { id } = jobOf(c, deps.engine);
-  if (waitMs > 0) await deps.engine.waitFor(id, waitMs, c.req.raw.signal);
+  if (waitMs > 0) await deps.engine.waitFor(id, waitMs, hangUpOf(c));
   // Looked up again: it may have been destroyed meanwhile.
   const job = jobOf(c, deps.engine);
-  return c.json(statusAnswer(job, deps.engine.position(job.id), deps.nowMs()));
+  return respondJson(c, 200, statusAnswer(job, deps.engine.position(job.id), deps.nowMs()));
 }
 
 export async function logs(c: AppContext, deps: AppDeps): Promise<Response> {
@@ -52,11 +53,11 @@ export async function logs(c: AppContext, deps: AppDeps): Promise<Response> {
   const caller = callerOf(c, deps.callers);
   await deps.engine.bills.spend(caller, log.lengthBytes, isPlain ? "sent" : "told");
   const job = jobOf(c, deps.engine);
-  if (!isPlain) return c.json(logsAnswer(job));
+  if (!isPlain) return respondJson(c, 200, logsAnswer(job));
   const truncated = job.log.truncated("stdout") || job.log.truncated("stderr");
   const printed = job.log.both();
   wipeWhenSent(c, printed);
-  return c.body(printed, 200, {
+  return respond(c, 200, printed, {
     "Content-Type": PLAIN_TEXT,
     ...(truncated ? { "Sandrun-Truncated": "true" } : {}),
   });
@@ -69,7 +70,7 @@ export function stream(c: AppContext, deps: AppDeps): Response {
 export function outputs(c: AppContext, deps: AppDeps): Response {
   const job = jobOf(c, deps.engine);
   if (job.end === undefined) throw new Refusal("not_finished");
-  return c.json(outputsAnswer(job.outputs));
+  return respondJson(c, 200, outputsAnswer(job.outputs));
 }
 
 export async function destroy(c: AppContext, deps: AppDeps): Promise<Response> {

@@ -1,7 +1,8 @@
 /** Bodies of JSON: bounded, read whole and overwritten. */
 import type { Caller } from "../core/caller.ts";
 import { Refusal } from "../core/errors.ts";
-import { bodyOf, readWhole, refuseEncoded } from "./body.ts";
+import { readWhole, refuseEncoded } from "./body.ts";
+import type { AppContext } from "./deps.ts";
 import type { Uploads } from "./uploads.ts";
 
 /**
@@ -9,19 +10,20 @@ import type { Uploads } from "./uploads.ts";
  * @throws Refusal unsupported_media_type, too_large, caller_busy, queue_full, bad_request
  */
 export async function readJsonBody(
-  request: Request,
+  c: AppContext,
   caller: Caller,
   uploads: Uploads,
   mostBytes: number,
   types: readonly string[] = ["application/json"],
 ): Promise<unknown> {
-  refuseEncoded(request.headers);
-  const type = request.headers.get("content-type")?.split(";")[0]?.trim().toLowerCase() ?? "";
+  const { headers } = c.req.raw;
+  refuseEncoded(headers);
+  const type = headers.get("content-type")?.split(";")[0]?.trim().toLowerCase() ?? "";
   if (!types.includes(type))
     throw new Refusal("unsupported_media_type", "Set the header Content-Type to application/json.");
-  const upload = uploads.beginWhole(caller, request.headers, mostBytes);
+  const upload = uploads.beginWhole(caller, headers, mostBytes);
   try {
-    const body = await readWhole(bodyOf(request, upload), mostBytes);
+    const body = await readWhole(c, upload, mostBytes);
     try {
       return parseJson(body);
     } finally {

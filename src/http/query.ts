@@ -1,9 +1,17 @@
-/** `?wait=SECONDS`: how long an answer may be held back until a job has ended. */
+/** What the query of an address says. */
 import { Refusal } from "../core/errors.ts";
 import { SERVICE_LIMITS } from "../core/limits.ts";
+import type { AppContext } from "./deps.ts";
+
+/** By itself: as part of a URL each change of it would be worked into the whole address. */
+export function queryOf(c: AppContext): URLSearchParams {
+  const [address = ""] = c.req.url.split("#", 1);
+  const at = address.indexOf("?");
+  return new URLSearchParams(at === -1 ? "" : address.slice(at));
+}
 
 /**
- * Takes `wait` out of the query.
+ * Takes `wait=SECONDS` out of the query: how long the answer may be held back until a job has ended.
  * @param usualSeconds when it is not there
  * @returns milliseconds
  * @throws Refusal bad_request

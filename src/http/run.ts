@@ -9,29 +9,32 @@ import { sandboxErrorResponse } from "./errors.ts";
 import { PLAIN_TEXT } from "./headers.ts";
 import { readJob } from "./intake.ts";
 import { faultFields } from "./log.ts";
-import { whenSent, wipeWhenSent } from "./sent.ts";
-import { takeWaitMs } from "./wait.ts";
+import { queryOf, takeWaitMs } from "./query.ts";
+import { respond, respondJson } from "./respond.ts";
+import { hangUpOf, whenSent, wipeWhenSent } from "./sent.ts";
 
 /** Bodies that can say all of a manifest. */
 const DOCUMENTS = ["application/json", "multipart/form-data"] as const;
+const RUNNABLE = ["text/plain", ...DOCUMENTS] as const;
 
 type EndedJob = Job & { readonly end: NonNullable<Job["end"]> };
 
 export async function submit(c: AppContext, deps: AppDeps): Promise<Response> {
   const caller = callerOf(c, deps.callers);
-  const query = new URL(c.req.url).searchParams;
-  const { spec } = await readJob(c.req.raw, caller, query, deps, DOCUMENTS, true);
+  const query = queryOf(c);
+  const { spec } = await readJob(c, caller, query, deps, DOCUMENTS, true);
   const { job, position } = deps.engine.submit(caller, spec);
-  return c.json({ job_id: job.id, status: "queued", queue_position: position }, 202);
+  return respondJson(c, 202, { job_id: job.id, status: "queued", queue_position: position });
 }
 
 export async function run(c: AppContext, deps: AppDeps): Promise<Response> {
   const caller = callerOf(c, deps.callers);
-  const query = new URL(c.req.url).searchParams;
+  const query = queryOf(c);
   const waitMs = takeWaitMs(query, SERVICE_LIMITS.runWaitSeconds.usual);
   const { job, answer } = await submitted(c, caller, query, deps);
-  await deps.engine.waitFor(job.id, waitMs, c.req.raw.signal);
-  if (c.req.raw.signal.aborted) {
+  const hangUp = hangUpOf(c);
+  await deps.engine.waitFor(job.id, waitMs, hangUp);
+  if (hangUp.aborted) {
     await deps.engine.destroy(job.id);
     throw new Refusal("bad_request", "The client hung up.");
   }
@@ -47,14 +50,7 @@ async function submitted(
   query: URLSearchParams,
   deps: AppDeps,
 ): Promise<{ job: Job; answer: "text" | "json" }> {
-  const { spec, answer } = await readJob(
-    c.req.raw,
-    caller,
-    query,
-    deps,
-    ["text/plain", ...DOCUMENTS],
-    false,
-  );
+  const { spec, answer } = await readJob(c, caller, query, deps, RUNNABLE, false);
   return { job: deps.engine.submit(caller, spec).job, answer };
 }
 
@@ -64,7 +60,7 @@ function hasEnded(job: Job): job is EndedJob {
 
 function stillRunning(c: AppContext, deps: AppDeps, job: Job): Response {
   const answer = statusAnswer(job, deps.engine.position(job.id), deps.nowMs());
-  return c.json(answer, 202, { "Sandrun-Job-Id": job.id });
+  return respondJson(c, 202, answer, { "Sandrun-Job-Id": job.id });
 }
 
 /** Printed bytes exactly as they came; output files cannot be in it, so they are kept. */
@@ -81,7 +77,7 @@ function textResult(c: AppContext, deps: AppDeps, job: EndedJob): Response {
   destroyWhenSent(c, deps, job, (job.outputs?.files.length ?? 0) > 0);
   const printed = job.log.both();
   wipeWhenSent(c, printed);
-  return c.body(printed, 200, { "Content-Type": PLAIN_TEXT, ...headers });
+  return respond(c, 200, printed, { "Content-Type": PLAIN_TEXT, ...headers });
 }
 
 async function jsonResult(c: AppContext, deps: AppDeps, job: EndedJob): Promise<Response> {
@@ -90,7 +86,7 @@ async function jsonResult(c: AppContext, deps: AppDeps, job: EndedJob): Promise<
     const { files, complete } = await inlineFiles(job.outputs);
     const answer = resultAnswer(job, files);
     destroyWhenSent(c, deps, job, !complete);
-    return c.json(answer, 200, { "Sandrun-Job-Id": job.id });
+    return respondJson(c, 200, answer, { "Sandrun-Job-Id": job.id });
   } finally {
     lease?.end(false);
   }

@@ -6,6 +6,7 @@
  * without it that the client hung up. Without one (tests) a stream's own end says it.
  */
 import type { ServerResponse } from "node:http";
+import { Stop, type StopSignal } from "../core/stop.ts";
 import type { AppContext } from "./deps.ts";
 
 /** @param then called exactly once */
@@ -13,6 +14,17 @@ export function whenSent(c: AppContext, then: (whole: boolean) => void): void {
   const outgoing = c.env?.outgoing;
   if (outgoing === undefined) queueMicrotask(() => then(true));
   else onceSent(outgoing, then);
+}
+
+/** Aborted when the client goes away before its answer was sent. */
+export function hangUpOf(c: AppContext): StopSignal {
+  const outgoing = c.env?.outgoing;
+  if (outgoing === undefined) return c.req.raw.signal;
+  const hangUp = new Stop();
+  onceSent(outgoing, (whole) => {
+    if (!whole) hangUp.abort();
+  });
+  return hangUp;
 }
 
 /** Overwrites our copy of a job's bytes; without a socket nobody says when they were read. */

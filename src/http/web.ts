@@ -74,7 +74,7 @@ export function wantsPage(c: AppContext): boolean {
 export function webFile(c: AppContext, files: WebFiles, path: string): Response | undefined {
   const file = files.get(path);
   if (file === undefined) return undefined;
-  c.set("isPage", true);
+  c.set("headers", "page");
   const headers = { ...file.headers, Vary: "Accept, Accept-Encoding" };
   return takesGzip(c)
     ? c.body(file.gzipped, 200, { ...headers, "Content-Encoding": "gzip" })

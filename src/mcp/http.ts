@@ -39,7 +39,7 @@ export function mcpExtension(): Extension {
 
 async function answer(c: AppContext, deps: AppDeps, within: Within): Promise<Response> {
   const { messageBytes } = MCP_LIMITS;
-  const parsedBody = await readJsonBody(c.req.raw, within.caller, deps.uploads, messageBytes);
+  const parsedBody = await readJsonBody(c, within.caller, deps.uploads, messageBytes);
   // One job a request: a list would be many at the price of one upload.
   if (Array.isArray(parsedBody)) throw new Refusal("bad_request", "Send one message at a time.");
   const client = new SandrunClient({ server: within.address, fetch: within.fetch });

@@ -60,7 +60,7 @@ async function execute(c: AppContext, deps: AppDeps, within: Within): Promise<Re
   // While boxes are not known to hold, no runtime is known either.
   deps.engine.refuseEarly(within.caller);
   const known = runtimesOf(deps.runner.interpreters);
-  const body = await readJsonBody(c.req.raw, within.caller, deps.uploads, BODY_MOST, TYPES);
+  const body = await readJsonBody(c, within.caller, deps.uploads, BODY_MOST, TYPES);
   const { runtime, job } = wantedOf(body, known, deps.ceilings);
   const client = new SandrunClient({ server: within.address, fetch: within.fetch });
   const waitSeconds = SERVICE_LIMITS.runWaitSeconds.most;
