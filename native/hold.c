@@ -21,16 +21,11 @@
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
-enum { HELD_MOST_MS = 42000, KNOCK_SECONDS = 20 };
+#include "clock.h"
 
-static int64_t now_ms(void) {
-  struct timespec now;
-  if (clock_gettime(CLOCK_MONOTONIC, &now) == -1) return INT64_MAX;
-  return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
+enum { HELD_MOST_MS = 42000, KNOCK_SECONDS = 20 };
 
 int close_door(struct held *held, int work, struct fault *fault) {
   const struct open_how how = {.flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, .mode = 0644,

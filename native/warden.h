@@ -4,12 +4,11 @@
 
 #include <sys/types.h>
 
+#include "clock.h"
 #include "plan.h"
 
 enum { FAILED = 125 }; /* exit status of a warden that could not do its work */
 
-/* Of the monotonic clock: nobody can set it back. */
-int64_t now_ms(void);
 /* Says on standard error what failed; always returns FAILED. */
 int complain(const struct fault *fault);
 /* Kills a child and waits for it; nothing to do for -1. */
@@ -115,5 +114,24 @@ void next_ended(struct succession *succession);
 bool current_ended(struct succession *succession, int status);
 /* The successor serves from now on, or, without one, Node is to be started again. */
 void succeed(struct succession *succession);
+
+struct warden {
+  struct range range;
+  struct plan plan;
+  struct service service;
+  bool serving, stopping;
+  int binary, keeper_listener, channel, signals;
+  pid_t keeper;
+  struct retry keeper_retry;
+  struct succession succession;
+  int64_t stop_by_ms;
+  char handover[8192];
+};
+/* See watch.c. */
+int run_keeper(struct warden *warden, struct fault *fault);
+/* A descriptor that is readable when a child has ended or a signal says to stop. */
+int watch_signals(struct fault *fault);
+/* Waits for what may happen until the end; returns the exit status. */
+int watch_over(struct warden *warden);
 
 #endif

@@ -1,4 +1,4 @@
-/* relay.c: a peer, a program and a kernel that do anything in any order. What the peer gets is
+/* relay.c with printed.c and peer.c: a peer, a program and a kernel that do anything in any order. What the peer gets is
  * always whole frames of known kinds; of what the program prints nothing is lost, doubled or
  * changed but what is counted as dropped; the program reads exactly what was sent to it; a peer
  * that keeps to its credit is never refused; and the loop always comes to an end. */
@@ -261,6 +261,8 @@ static int fake_poll(struct pollfd *events, unsigned count, int timeout);
 #define resize_terminal(fd, columns, rows) ((void)(rows), fake_resize(fd, columns))
 #include "../frames.c"
 #include "../relay.c"
+#include "../printed.c"
+#include "../peer.c"
 #undef close
 
 /* The hand says READY, then STARTING, then ends; or it says what failed instead. */

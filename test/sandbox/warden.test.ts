@@ -30,7 +30,7 @@ import {
 } from "../support/host.ts";
 
 const STAY = "import time\nprint('ready')\ntime.sleep(600)";
-/** A keeper that dies sooner after its start is not started again (native/warden.c). */
+/** A keeper that dies sooner after its start is not started again (native/watch.c). */
 const KEEPER_SETTLES_MS = 3000;
 
 /** A runner with a warden of its own, and that warden as the host sees it. */
