@@ -96,6 +96,7 @@ static int assemble(const struct box_setup *setup, int *stand_ins, struct fault 
   TRY(prctl(PR_SET_DUMPABLE, 1, 0, 0, 0), "become dumpable for the set-up");
   TRY(sethostname("sandrun", 7), "set the host name");
   if (build_box_root(&setup->request, setup->trees, setup->tree_count, stand_ins, fault) == -1) return -1;
+  if (setup->warm != NULL && setup->warm->take_program(fault) == -1) return -1;
   if (enter_time_namespace(fault) == -1) return -1;
   TRY(prctl(PR_SET_DUMPABLE, 0, 0, 0, 0), "become undumpable");
   return keep_box_capabilities(fault);
@@ -181,6 +182,13 @@ static int watch_signals(struct fault *fault) {
   return fd;
 }
 
+/* What a template's program set for itself is for its fork, not for PID 1. */
+static int be_nobody(struct fault *fault) {
+  restore_signals();
+  TRY(prctl(PR_SET_NAME, "sandrun-keeper", 0, 0, 0), "take the name of a box");
+  return 0;
+}
+
 static int start(const struct box_setup *setup, struct relay *relay, struct fault *fault) {
   int stand_ins[STAND_COUNT] = {-1, -1, -1};
   struct pipes pipes = {0};
@@ -188,6 +196,7 @@ static int start(const struct box_setup *setup, struct relay *relay, struct faul
   if (limit_core(fault) == -1 || install_filter(setup->filter, fault) == -1) return -1;
   relay->program = fork_hand(setup, &pipes, stand_ins, fault);
   TRY(relay->program, "start the program's process");
+  if (setup->warm != NULL && be_nobody(fault) == -1) return -1;
   relay->signals = watch_signals(fault);
   if (relay->signals == -1) return -1;
   /* Everything else goes: descriptors of the slot, and the program's ends of the pipes, whose

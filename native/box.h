@@ -21,6 +21,14 @@ struct groups {
   int oom_event, oom_control;
 };
 
+/* A box whose program was started before it, as a template (preload.c): PID 1 is a fork of the
+ * template, and so is the hand, which resumes it. */
+struct warm {
+  bool (*was_started_with)(char **arguments, char **environment);
+  int (*take_program)(struct fault *fault);
+  void (*resume)(void) __attribute__((noreturn));
+};
+
 /* What the keeper hands to a new box. */
 struct box_setup {
   int stream;   /* the connection that is this box */
@@ -30,6 +38,7 @@ struct box_setup {
   const struct tree *trees;
   int tree_count;
   const struct filter *filter;
+  const struct warm *warm; /* NULL = the program is executed */
   unsigned long long outer_namespaces[NAMESPACES]; /* the keeper's, to compare with */
 };
 
@@ -55,6 +64,8 @@ enum hand_descriptor {
   HAND_STDIN, HAND_STDOUT, HAND_STDERR, HAND_STREAM, HAND_STATUS, HAND_STAND_INS,
   HAND_DESCRIPTORS = HAND_STAND_INS + STAND_COUNT,
 };
+/* Signals as an executed program finds them. */
+void restore_signals(void);
 /* Takes the job's files from the stream, then becomes the program; never returns. */
 void live_as_hand(const struct box_setup *setup) __attribute__((noreturn));
 /* Which layers hold for the calling process, a hand: one bit each (enum layer). */

@@ -82,3 +82,14 @@ void send_fault(int fd, const struct fault *fault) {
   (void)send_frame(fd, FRAME_FAULT, &fault->err, sizeof fault->err, fault->step,
                    strnlen(fault->step, sizeof fault->step));
 }
+
+bool split_strings(char **text, const char *end, char **strings, uint32_t count) {
+  for (uint32_t i = 0; i < count; i++) {
+    char *stop = memchr(*text, '\0', (size_t)(end - *text));
+    if (stop == NULL) return false;
+    strings[i] = *text;
+    *text = stop + 1;
+  }
+  strings[count] = NULL;
+  return true;
+}

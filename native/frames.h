@@ -39,6 +39,7 @@
 #ifndef SANDRUN_FRAMES_H
 #define SANDRUN_FRAMES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -57,6 +58,8 @@ enum {
   CHUNK_MOST = 64 * 1024,  /* payload bytes of PRINTED and CONTENT; also the stdin window */
   PATH_MOST = 1024,        /* bytes of a path, without the terminator */
   REQUEST_MAGIC = 0x31525153,
+  TEMPLATE_MAGIC = 0x31545153,
+  TEMPLATES_MOST = 2,
 };
 
 struct frame_header {
@@ -66,7 +69,7 @@ struct frame_header {
 struct box_request {
   uint32_t magic, slot;
   uint32_t environment; /* index of a tree of the plan + 1, 0 = none */
-  uint32_t reserved;
+  uint32_t warm_from;   /* number of a template + 1, 0 = none */
   uint64_t work_bytes, work_inodes, tmp_bytes, tmp_inodes, shm_bytes;
 };
 
@@ -96,6 +99,11 @@ enum layer {
 };
 #define ALL_LAYERS ((1u << LAYER_COUNT) - 1)
 
+/* Asks for a template: its HOLD follows, and HELD or FAULT is the answer. */
+struct template_request {
+  uint32_t magic, number;
+};
+
 /* Reads exactly `size` bytes. 1 = done, 0 = the peer closed before the first byte, -1 = error;
  * a close in the middle is the error EPIPE. */
 int read_all(int fd, void *buffer, size_t size);
@@ -107,5 +115,7 @@ int send_frame(int fd, uint32_t type, const void *head, size_t head_size, const 
  * Returns as read_all; a length over FRAME_MOST is EMSGSIZE. */
 int read_frame(int fd, struct frame_header *header, char *payload);
 void send_fault(int fd, const struct fault *fault);
+/* Splits `count` strings off `text`, and puts a NULL behind them; false when one does not end before `end`. */
+bool split_strings(char **text, const char *end, char **strings, uint32_t count);
 
 #endif

@@ -27,18 +27,22 @@
 
 enum { HELD_MOST_MS = 42000, KNOCK_SECONDS = 20 };
 
-int close_door(struct held *held, int work, struct fault *fault) {
+int make_door(struct held *held, int work, struct fault *fault) {
   const struct open_how how = {.flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, .mode = 0644,
                                .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV};
-  sigset_t set;
   if (held->is_held) return FAIL_WITH(fault, EPROTO, "hold a second program");
+  held->file = (int)syscall(SYS_openat2, work, held->name, &how, sizeof how);
+  TRY(held->file, "make the file of a held program");
+  held->is_held = true;
+  return 0;
+}
+
+int close_door(const struct held *held, struct fault *fault) {
+  sigset_t set;
   sigemptyset(&set);
   sigaddset(&set, SIGIO);
   TRY(sigprocmask(SIG_BLOCK, &set, NULL), "block SIGIO");
-  held->file = (int)syscall(SYS_openat2, work, held->name, &how, sizeof how);
-  TRY(held->file, "make the file of a held program");
   TRY(fcntl(held->file, F_SETLEASE, F_WRLCK), "take a lease on the file of a held program");
-  held->is_held = true;
   return 0;
 }
 
@@ -61,7 +65,8 @@ int await_knock(struct held *held, struct fault *fault) {
 
 int furnish(const struct held *held, struct fault *fault) {
   const struct timespec times[2] = {{.tv_sec = held->mtime}, {.tv_sec = held->mtime}};
-  if (now_ms() - held->since_ms > HELD_MOST_MS) return FAIL_WITH(fault, ETIME, "start a program that was held for too long");
+  if (held->since_ms != 0 && now_ms() - held->since_ms > HELD_MOST_MS)
+    return FAIL_WITH(fault, ETIME, "start a program that was held for too long");
   TRY(write_all(held->file, held->content, held->size), "write a file of the job");
   if (held->executable) TRY(fchmod(held->file, 0755), "make a file of the job executable");
   TRY(futimens(held->file, times), "set a file's time");

@@ -12,16 +12,17 @@ struct held {
   bool is_held, has_content;
   int file; /* the program's own file, which it cannot open yet */
   pid_t program;
-  int64_t since_ms;
+  int64_t since_ms; /* when it knocked; 0 = it waits elsewhere, for as long as it has to */
   char name[PATH_MOST + 1]; /* of the file, below /work */
   bool executable;
   uint32_t size, mtime;
   char content[CHUNK_MOST];
 };
 
-/* Makes the file `held->name` below `work`, empty, and keeps everybody from opening it.
- * At most once for each hand. */
-int close_door(struct held *held, int work, struct fault *fault);
+/* Makes the file `held->name` below `work`, empty. At most once for each hand. */
+int make_door(struct held *held, int work, struct fault *fault);
+/* Keeps everybody from opening it. */
+int close_door(const struct held *held, struct fault *fault);
 /* A child of PID 1 and not of the caller: the caller ends before the program goes on. As fork(2). */
 pid_t fork_sibling(void);
 /* Returns when the program stands before the closed door. */

@@ -29,6 +29,7 @@
 #include "breakable.h"
 #include "hoard.h"
 #include "seccomp.h"
+#include "template.h"
 
 struct slot {
   pid_t box; /* 0 = free */
@@ -44,6 +45,7 @@ struct keeper {
   struct filter filter; /* of all processes of a box */
   unsigned long long namespaces[NAMESPACES];
   struct hoard hoard;
+  struct template templates[TEMPLATES_MOST];
 };
 
 static int receive_groups(struct groups *groups, struct fault *fault) {
@@ -114,14 +116,21 @@ static int write_map(pid_t pid, const char *name, uint32_t slot, struct fault *f
   return failed ? -1 : 0;
 }
 
-static pid_t clone_box(const struct box_setup *setup) {
+static pid_t clone_box(const struct box_setup *setup, struct fault *fault) {
   struct clone_args args = {
       .flags = CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS,
       .exit_signal = SIGCHLD};
   args.flags &= ~BROKEN_NAMESPACES;
   pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof args);
   if (pid == 0) live_as_box(setup);
+  TRY(pid, "clone the box");
   return pid;
+}
+
+static pid_t make_box(const struct keeper *keeper, const struct box_setup *setup, struct fault *fault) {
+  const uint32_t warm_from = setup->request.warm_from;
+  if (warm_from == 0) return clone_box(setup, fault);
+  return bear_box(&keeper->templates[warm_from - 1], setup, keeper->slots[setup->request.slot].network, fault);
 }
 
 static int start_box(struct keeper *keeper, int connection, const struct box_request *request,
@@ -139,8 +148,8 @@ static int start_box(struct keeper *keeper, int connection, const struct box_req
   if (result == -1) {
     fail(fault, "make a pipe for the box");
   } else {
-    pid_t pid = clone_box(&setup);
-    result = pid == -1 ? fail(fault, "clone the box") : 0;
+    pid_t pid = make_box(keeper, &setup, fault);
+    result = pid == -1 ? -1 : 0;
     if (result == 0) {
       slot->box = pid;
       slot->connection = connection;
@@ -163,6 +172,8 @@ static int check_request(const struct keeper *keeper, const struct box_request *
   if (request->slot >= (uint32_t)keeper->slot_count) return FAIL_WITH(fault, ERANGE, "slot of the request");
   if (request->environment > (uint32_t)keeper->tree_count)
     return FAIL_WITH(fault, ERANGE, "environment of the request");
+  if (request->warm_from > TEMPLATES_MOST || (request->warm_from != 0 && request->environment != 0))
+    return FAIL_WITH(fault, ERANGE, "template of the request");
   if (request->work_bytes > most || request->tmp_bytes > most || request->shm_bytes > most ||
       request->work_inodes > most || request->tmp_inodes > most || request->work_bytes == 0 ||
       request->tmp_bytes == 0 || request->shm_bytes == 0 || request->work_inodes == 0 ||
@@ -191,8 +202,26 @@ static int check_peer(int connection, struct fault *fault) {
   return 0;
 }
 
-static void accept_box(struct keeper *keeper) {
+/* The request of a template is the beginning of one for a box. */
+static int take_request(struct keeper *keeper, int connection, struct fault *fault) {
   struct box_request request;
+  struct template_request head;
+  /* One call each: the time is for all of it, not for each byte that drips in. */
+  if (receive_timeout(connection, REQUEST_SECONDS) == -1 ||
+      recv(connection, &head, sizeof head, MSG_WAITALL) != sizeof head)
+    return FAIL_WITH(fault, EPROTO, "read the request");
+  if (head.magic == TEMPLATE_MAGIC)
+    return start_template(keeper->templates, head.number, connection, fault);
+  memcpy(&request, &head, sizeof head);
+  const size_t rest = sizeof request - sizeof head;
+  if (recv(connection, (char *)&request + sizeof head, rest, MSG_WAITALL) != (ssize_t)rest ||
+      receive_timeout(connection, 0) == -1)
+    return FAIL_WITH(fault, EPROTO, "read the request");
+  if (check_request(keeper, &request, fault) == -1) return -1;
+  return start_box(keeper, connection, &request, fault);
+}
+
+static void accept_box(struct keeper *keeper) {
   struct fault fault = {0};
   int connection = accept4(KEEPER_LISTENER, NULL, NULL, SOCK_CLOEXEC);
   if (connection == -1) {
@@ -202,13 +231,7 @@ static void accept_box(struct keeper *keeper) {
     return;
   }
   int result = check_peer(connection, &fault);
-  if (result == 0 && (receive_timeout(connection, REQUEST_SECONDS) == -1 ||
-                      /* One call: the time is for all of it, not for each byte that drips in. */
-                      recv(connection, &request, sizeof request, MSG_WAITALL) != sizeof request ||
-                      receive_timeout(connection, 0) == -1))
-    result = FAIL_WITH(&fault, EPROTO, "read the request");
-  if (result == 0) result = check_request(keeper, &request, &fault);
-  if (result == 0) result = start_box(keeper, connection, &request, &fault);
+  if (result == 0) result = take_request(keeper, connection, &fault);
   if (result == 0) return;
   send_fault(connection, &fault);
   /* A box that was made all the same holds the slot until it is waited for. */
@@ -241,6 +264,25 @@ static bool has_box(const struct keeper *keeper) {
 static void stop_hoarder(struct keeper *keeper) {
   int slot = find_hoarder(&keeper->hoard, keeper->slot_count);
   if (slot != -1 && keeper->slots[slot].box != 0) (void)kill(keeper->slots[slot].box, SIGUSR1);
+}
+
+enum { AT_TEMPLATES = 3, AT_COUNT = AT_TEMPLATES + 2 * TEMPLATES_MOST };
+
+/* Two for each: its own word, and that whoever asked for it hangs up. */
+static void watch_templates(const struct keeper *keeper, struct pollfd *events) {
+  for (int i = 0; i < TEMPLATES_MOST; i++) {
+    const struct template *template = &keeper->templates[i];
+    events[2 * i] = (struct pollfd){.fd = template->pid == 0 ? -1 : template->control, .events = POLLIN};
+    events[2 * i + 1] = (struct pollfd){.fd = template->pid == 0 ? -1 : template->connection, .events = POLLIN};
+  }
+}
+
+static void hear_templates(struct keeper *keeper, const struct pollfd *events) {
+  for (int i = 0; i < TEMPLATES_MOST; i++) {
+    struct template *template = &keeper->templates[i];
+    const bool hung_up = events[2 * i + 1].revents != 0;
+    if (hung_up || (events[2 * i].revents != 0 && !hear_template(template))) end_template(template);
+  }
 }
 
 static int set_up(struct keeper *keeper, int argc, char **argv, struct fault *fault) {
@@ -276,13 +318,15 @@ void live_as_keeper(int argc, char **argv) {
   int failed = set_up(&keeper, argc, argv, &hello.fault) == -1;
   if (write_all(KEEPER_WARDEN, &hello, sizeof hello) == -1 || failed) _exit(1);
   for (;;) {
-    struct pollfd events[3] = {{.fd = KEEPER_LISTENER, .events = POLLIN},
-                               {.fd = KEEPER_WARDEN, .events = 0},
-                               {.fd = keeper.signals, .events = POLLIN}};
+    struct pollfd events[AT_COUNT] = {{.fd = KEEPER_LISTENER, .events = POLLIN},
+                                      {.fd = KEEPER_WARDEN, .events = 0},
+                                      {.fd = keeper.signals, .events = POLLIN}};
     bool watches = has_box(&keeper);
-    if (poll(events, 3, watches ? HOARD_LOOK_MS : -1) == -1 && errno != EINTR) _exit(1);
+    watch_templates(&keeper, &events[AT_TEMPLATES]);
+    if (poll(events, AT_COUNT, watches ? HOARD_LOOK_MS : -1) == -1 && errno != EINTR) _exit(1);
     if (events[1].revents != 0) _exit(0); /* the warden is gone */
     if (events[2].revents != 0) reap_boxes(&keeper);
+    hear_templates(&keeper, &events[AT_TEMPLATES]);
     if (events[0].revents != 0) accept_box(&keeper);
     if (watches) stop_hoarder(&keeper);
   }

@@ -23,7 +23,7 @@
 
 /* The empty layer is there because a read-only overlay needs two, and is the upper one because
  * statfs asks that one: how full the host's disk is is no business of a job. */
-static int mount_overlay(const char *lower, const char *place, struct fault *fault) {
+int mount_overlay(const char *lower, const char *place, struct fault *fault) {
   char options[128];
   if (BROKEN(ROOT)) return bind_overlay(lower, place, fault);
   (void)snprintf(options, sizeof options, "lowerdir=/empty:%s", lower);

@@ -56,6 +56,8 @@ int write_stand_ins(const int *stand_ins, uint64_t memory_bytes, unsigned cpus,
                     struct fault *fault);
 
 /* Small pieces that both roots use. */
+/* A read-only view of its own of `lower`; several are given with `:` between them, the upper one first. */
+int mount_overlay(const char *lower, const char *place, struct fault *fault);
 int make_directory(const char *path, unsigned mode, struct fault *fault);
 int make_file(const char *path, unsigned mode, const char *text, struct fault *fault);
 int make_link(const char *path, const char *target, struct fault *fault);

@@ -111,19 +111,7 @@ static int take_file(int work, const char *frame, uint32_t length, struct fault 
   return result;
 }
 
-/* Splits `count` strings off `text`; false when they do not fill it exactly. */
-static bool split_strings(char **text, const char *end, char **strings, uint32_t count) {
-  for (uint32_t i = 0; i < count; i++) {
-    char *stop = memchr(*text, '\0', (size_t)(end - *text));
-    if (stop == NULL) return false;
-    strings[i] = *text;
-    *text = stop + 1;
-  }
-  strings[count] = NULL;
-  return true;
-}
-
-static void restore_signals(void) {
+void restore_signals(void) {
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, NULL);
@@ -152,11 +140,11 @@ static int prepare_program(const struct start_header *head, struct fault *fault)
   if (head->flags & START_MERGE) TRY(dup2(HAND_STDOUT, HAND_STDERR), "merge the streams");
   TRY(setsid(), "make a session");
   if ((head->flags & START_TERMINAL) && take_terminal(fault) == -1) return -1;
-  restore_signals();
   return 0;
 }
 
 static int execute_program(struct fault *fault) {
+  restore_signals();
   environ = environment;
   execvp(arguments[0], arguments);
   return fail(fault, "execute %.40s", arguments[0]);
@@ -178,11 +166,12 @@ static int ask_for_terminal(struct fault *fault) {
   return 0;
 }
 
-static int become_job(uint32_t length, struct fault *fault) {
+static int become_job(const struct warm *warm, uint32_t length, struct fault *fault) {
   struct start_header head;
   if (read_start(length, &head, fault) == -1) return -1;
   if (held.is_held) {
     if (furnish(&held, fault) == -1 || tell_start(&head, fault) == -1) return -1;
+    if (warm != NULL) warm->resume();
     _exit(0);
   }
   if ((head.flags & START_TERMINAL) && ask_for_terminal(fault) == -1) return -1;
@@ -191,7 +180,27 @@ static int become_job(uint32_t length, struct fault *fault) {
   return execute_program(fault);
 }
 
-static int hold_job(int work, uint32_t length, struct fault *fault) {
+/* Starts the program, and waits until it stands before its file. */
+static int hold_program(const struct start_header *head, struct fault *fault) {
+  if (close_door(&held, fault) == -1) return -1;
+  held.program = fork_sibling();
+  TRY(held.program, "start a program to be held");
+  if (held.program == 0) {
+    if (prepare_program(head, fault) == 0) (void)execute_program(fault);
+    refuse(fault);
+  }
+  return await_knock(&held, fault);
+}
+
+/* The program stands there already: it is this process. */
+static int be_program(const struct warm *warm, const struct start_header *head, struct fault *fault) {
+  if (!warm->was_started_with(arguments, environment))
+    return FAIL_WITH(fault, EINVAL, "hold another program than the template's");
+  held.program = getpid();
+  return prepare_program(head, fault);
+}
+
+static int hold_job(const struct warm *warm, int work, uint32_t length, struct fault *fault) {
   struct start_header head;
   if (read_start(length, &head, fault) == -1) return -1;
   /* PID 1 makes a terminal for a job, and there is none yet. */
@@ -200,14 +209,8 @@ static int hold_job(int work, uint32_t length, struct fault *fault) {
   if (strlen(name) > PATH_MOST || strchr(name, '/') != NULL || !is_below(name))
     return FAIL_WITH(fault, EINVAL, "the name of the file of a held program");
   memcpy(held.name, name, strlen(name) + 1);
-  if (show_limits(&head, fault) == -1 || close_door(&held, work, fault) == -1) return -1;
-  held.program = fork_sibling();
-  TRY(held.program, "start a program to be held");
-  if (held.program == 0) {
-    if (prepare_program(&head, fault) == 0) (void)execute_program(fault);
-    refuse(fault);
-  }
-  if (await_knock(&held, fault) == -1) return -1;
+  if (show_limits(&head, fault) == -1 || make_door(&held, work, fault) == -1) return -1;
+  if ((warm == NULL ? hold_program(&head, fault) : be_program(warm, &head, fault)) == -1) return -1;
   struct hand_message message = {.kind = HAND_HELD, .program = held.program};
   TRY(write_all(HAND_STATUS, &message, sizeof message), "tell of a held program");
   return 0;
@@ -238,9 +241,9 @@ void live_as_hand(const struct box_setup *setup) {
     else if (header.type == FRAME_FILE)
       result = take_file(work, payload, header.length, &fault);
     else if (header.type == FRAME_HOLD && !held.is_held)
-      result = hold_job(work, header.length, &fault);
+      result = hold_job(setup->warm, work, header.length, &fault);
     else if (header.type == FRAME_START)
-      result = become_job(header.length, &fault);
+      result = become_job(setup->warm, header.length, &fault);
     else
       result = FAIL_WITH(&fault, EPROTO, "read a frame before the start");
     if (result == -1) refuse(&fault);

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "mounts.h"
+#include "template.h"
 
 enum { COPY_DEPTH = 6, COPY_FILE_MOST = 8 * 1024 * 1024 };
 
@@ -27,35 +28,6 @@ enum tree_kind tree_kind_of(const char *name) {
   int kind = 0;
   while (kind < TREE_KINDS && strcmp(tree_kind_names[kind], name) != 0) kind++;
   return (enum tree_kind)kind;
-}
-
-int make_directory(const char *path, unsigned mode, struct fault *fault) {
-  TRY(mkdir(path, 0700), "make directory %s", path);
-  TRY(chmod(path, mode), "set mode of %s", path);
-  return 0;
-}
-
-int make_file(const char *path, unsigned mode, const char *text, struct fault *fault) {
-  int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-  TRY(fd, "make file %s", path);
-  int failed = write_all(fd, text, strlen(text)) == -1 || fchmod(fd, mode) == -1;
-  if (failed) fail(fault, "write file %s", path);
-  close(fd);
-  return failed ? -1 : 0;
-}
-
-int make_link(const char *path, const char *target, struct fault *fault) {
-  TRY(symlink(target, path), "make link %s", path);
-  return 0;
-}
-
-int bind_read_only(const char *from, const char *to, unsigned long more_attributes,
-                   struct fault *fault) {
-  struct mount_attr attributes = {.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | more_attributes};
-  TRY(mount(from, to, NULL, MS_BIND | MS_REC, NULL), "bind %s", from);
-  TRY((int)syscall(SYS_mount_setattr, AT_FDCWD, to, AT_RECURSIVE, &attributes, sizeof attributes),
-      "make %s read-only", from);
-  return 0;
 }
 
 static int copy_file(const char *from, const char *to, int flags, struct fault *fault) {
@@ -231,7 +203,7 @@ int build_keeper_root(const char *root, const struct tree *trees, int tree_count
     if (make_directory(directories[i], 0755, fault) == -1) return -1;
   if (bind_read_only("/usr", "usr", MOUNT_ATTR_NODEV, fault) == -1) return -1;
   if (bind_trees(trees, tree_count, fault) == -1 || build_etc("/etc", "etc", 0, fault) == -1) return -1;
-  if (build_settings("settings", fault) == -1) return -1;
+  if (build_settings("settings", fault) == -1 || build_template_tree(fault) == -1) return -1;
   for (int slot = 0; slot < slots; slot++) {
     char directory[32];
     (void)snprintf(directory, sizeof directory, "dev/%d", slot);

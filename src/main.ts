@@ -35,6 +35,8 @@ interface LocalOptions {
   readonly slots?: number;
   /** Boxes made ahead; none when left out. */
   readonly mostWaiting?: number;
+  /** As in SandboxOptions. */
+  readonly forks?: boolean;
   /** What fails is told in the error alone. */
   readonly isQuiet?: boolean;
   /** Another build of the native part, for tests; no variable or option of ours leads here. */
@@ -65,6 +67,7 @@ async function startLocal(options: LocalOptions) {
     environments,
     firstEnvironment: firstNamed(),
     ...(options.mostWaiting === undefined ? {} : { mostWaiting: options.mostWaiting }),
+    ...(options.forks === undefined ? {} : { forks: options.forks }),
     onClose: () => warden.close(),
   });
   // Every box checks its own layers; asking each interpreter for its version would take longer

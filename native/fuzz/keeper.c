@@ -152,6 +152,28 @@ static pid_t fake_waitpid(void) {
   return 0;
 }
 
+int start_template(struct template *templates, uint32_t number, int connection, struct fault *fault) {
+  if (number >= TEMPLATES_MOST) return FAIL_WITH(fault, ERANGE, "number of a template");
+  struct template *template = &templates[number];
+  if (template->pid != 0 || maybe_fail() == -1) return FAIL_WITH(fault, EPERM, "start a template");
+  *template = (struct template){.pid = next_pid++, .control = -1, .connection = connection};
+  return 0;
+}
+bool hear_template(struct template *template) {
+  template->is_ready = true;
+  return maybe_fail() == 0;
+}
+void end_template(struct template *template) {
+  if (template->pid != 0) fake_close(template->connection);
+  *template = (struct template){0};
+}
+/* A box, or nothing: what it says of somebody else's process is between two parts that trust each other. */
+pid_t bear_box(const struct template *template, const struct box_setup *setup, int network, struct fault *fault) {
+  MUST(is_open[setup->stream] && is_open[network]);
+  if (template->pid == 0 || !template->is_ready || fake_clone() == -1) return FAIL_WITH(fault, ESRCH, "ask a template");
+  return next_pid - 1;
+}
+
 void live_as_box(const struct box_setup *setup) {
   (void)setup;
   abort();
@@ -178,6 +200,11 @@ static void check_descriptors(void) {
     if (slot->network != -1) MUST(is_open[slot->network]);
     held += (slot->box != 0) + (slot->network != -1);
   }
+  for (int i = 0; i < TEMPLATES_MOST; i++) {
+    if (keeper.templates[i].pid == 0) continue;
+    MUST(is_open[keeper.templates[i].connection]);
+    held++;
+  }
   for (int fd = FIRST_FD; fd < next_fd; fd++) open_now += is_open[fd];
   MUST(open_now == held);
 }
@@ -190,8 +217,16 @@ static void check_any_request(void) {
     MUST(fault.err != 0);
     return;
   }
+  MUST(request.warm_from <= TEMPLATES_MOST && (request.warm_from == 0 || request.environment == 0));
   MUST(request.slot < 3 && request.environment <= 2 && keeper.slots[request.slot].box == 0);
   MUST(request.work_bytes >= 1 && request.work_bytes <= 1ull << 34 && request.shm_bytes <= 1ull << 34);
+}
+
+static void hear_any_template(void) {
+  struct pollfd events[2 * TEMPLATES_MOST] = {0};
+  for (int i = 0; i < 2 * TEMPLATES_MOST; i++)
+    events[i].revents = keeper.templates[i / 2].pid != 0 && take(&input) % 2 == 0 ? POLLIN : 0;
+  hear_templates(&keeper, events);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
@@ -211,6 +246,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (choice % 5 == 0) reap_boxes(&keeper);
     else if (choice % 5 == 1) check_any_request();
     else if (choice % 5 == 2) stop_hoarder(&keeper);
+    else if (choice % 25 == 3) hear_any_template();
     else accept_box(&keeper);
     /* A warden that lies is not ours to clean up after: it is trusted, only never to corrupt. */
     if (!warden_is_honest) return 0;

@@ -37,6 +37,9 @@ export const FRAME_MOST = 128 * 1024;
 export const CHUNK_MOST = 64 * 1024;
 const HEADER_BYTES = 8;
 const REQUEST_MAGIC = 0x31525153;
+const TEMPLATE_MAGIC = 0x31545153;
+/** Templates that a keeper has at once. */
+export const TEMPLATES_MOST = 2;
 
 /** The layers in the order of their bits in READY (enum layer in native/frames.h). */
 export const LAYERS = [
@@ -96,6 +99,8 @@ export interface BoxRequest {
   readonly tmpBytes: number;
   readonly tmpInodes: number;
   readonly shmBytes: number;
+  /** Number of the template that the box is forked from. */
+  readonly warmFrom?: number | undefined;
 }
 
 export interface StartRequest {
@@ -129,6 +134,7 @@ export function encodeRequest(request: BoxRequest): Uint8Array {
   view.setUint32(0, REQUEST_MAGIC, true);
   view.setUint32(4, request.slot, true);
   view.setUint32(8, request.environment, true);
+  view.setUint32(12, request.warmFrom === undefined ? 0 : request.warmFrom + 1, true);
   const sizes = [
     request.workBytes,
     request.workInodes,
@@ -139,6 +145,14 @@ export function encodeRequest(request: BoxRequest): Uint8Array {
   sizes.forEach((size, index) => {
     view.setBigUint64(16 + 8 * index, BigInt(size), true);
   });
+  return bytes;
+}
+
+/** Asks for a template; its HOLD follows. */
+export function encodeTemplateRequest(number: number): Uint8Array {
+  const bytes = new Uint8Array(8);
+  viewOf(bytes).setUint32(0, TEMPLATE_MAGIC, true);
+  viewOf(bytes).setUint32(4, number, true);
   return bytes;
 }
 

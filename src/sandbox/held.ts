@@ -90,3 +90,17 @@ export function parseKind(kind: string): { environment: number; held: HeldProgra
     held: language === undefined ? undefined : { language, mergeStreams: streams === "merged" },
   };
 }
+
+/** What templates are made of; both streams or one, it is started alike. */
+export const FORKED: HeldProgram = { language: pythonLanguage(), mergeStreams: false };
+
+function pythonLanguage(): Language {
+  const language = findLanguage("python3");
+  if (language === undefined) throw new Error("python3 is not among the languages");
+  return language;
+}
+
+/** Whether a program of that kind is forked from a template. */
+export function isForked({ language }: HeldProgram, environment: number): boolean {
+  return environment === 0 && language.name === FORKED.language.name;
+}

@@ -16,11 +16,21 @@ import { type Chooser, chooserFor, collect, NO_OUTPUTS, OutputLimit } from "./co
 import type { EnvironmentTree } from "./environments.ts";
 import { Groups } from "./groups.ts";
 import type { Handover } from "./handover.ts";
-import { encodeHold, HELD_FRESH_MS, heldProgramFor, hostHolds, kindOf, parseKind } from "./held.ts";
+import {
+  encodeHold,
+  FORKED,
+  HELD_FRESH_MS,
+  heldProgramFor,
+  hostHolds,
+  isForked,
+  kindOf,
+  parseKind,
+} from "./held.ts";
 import { type Ended, runInBox } from "./oneJob.ts";
 import { BoxPool, type Leased } from "./pool.ts";
 import { PreparedBox } from "./prepared.ts";
 import { Slots } from "./slots.ts";
+import { startTemplate, Templates } from "./template.ts";
 
 /** How long listing and reading the outputs of one job may take. */
 const COLLECT_MS = 120_000;
@@ -36,6 +46,8 @@ export interface SandboxOptions {
   readonly firstEnvironment: number;
   /** Boxes made before a job asks for them, at most; none when left out. */
   readonly mostWaiting?: number;
+  /** Plain Python jobs get boxes of a template, when boxes are made ahead at all; true when left out. */
+  readonly forks?: boolean;
   /** Those of the keeper's slots that are this runner's; all of them when left out. */
   readonly ownSlots?: readonly number[];
   /** Ends what this runner was given, its own warden for example. */
@@ -70,6 +82,7 @@ export class SandboxRunner implements Runner {
   readonly #handover: Handover;
   readonly #options: SandboxOptions;
   readonly #pool: BoxPool<PreparedBox>;
+  readonly #templates: Templates;
   readonly #groups: Groups;
   readonly #canHold: boolean;
   /** Until then programs are started when their job comes, since one could not be held. */
@@ -84,6 +97,10 @@ export class SandboxRunner implements Runner {
     this.#options = options;
     this.#groups = new Groups(handover.cgroups);
     this.#canHold = (options.mostWaiting ?? 0) > 0 && hostHolds();
+    this.#templates = new Templates({
+      start: (number) => startTemplate(handover.keeper, number, encodeHold(FORKED, options.cpus)),
+      nowMs: () => performance.now(),
+    });
     this.#pool = new BoxPool({
       slots: new Slots(ownSlots),
       mostWaiting: options.mostWaiting ?? 0,
@@ -121,6 +138,7 @@ export class SandboxRunner implements Runner {
 
   async close(): Promise<void> {
     await this.#pool.close();
+    await this.#templates.close();
     this.#groups.close();
     await this.#options.onClose();
   }
@@ -173,11 +191,23 @@ export class SandboxRunner implements Runner {
     this.#holdsFromMs = performance.now() + HOLD_AGAIN_MS;
   }
 
-  #build(slot: number, kind: string): Promise<PreparedBox> {
+  async #build(slot: number, kind: string): Promise<PreparedBox> {
     const { environment, held } = parseKind(kind);
+    const { keeper } = this.#handover;
     const request = { slot, environment, ...BOX_LIMITS };
-    const hold = held === undefined ? undefined : encodeHold(held, this.#options.cpus);
-    return PreparedBox.build(this.#handover.keeper, request, this.#groups, hold);
+    if (held === undefined) return PreparedBox.build(keeper, request, this.#groups);
+    const hold = encodeHold(held, this.#options.cpus);
+    const mayFork = this.#options.forks !== false && isForked(held, environment);
+    const warmFrom = mayFork ? this.#templates.take() : undefined;
+    if (warmFrom !== undefined) {
+      try {
+        return await PreparedBox.build(keeper, { ...request, warmFrom }, this.#groups, hold);
+      } catch {
+        // Whatever it was, what is started for this box alone has nothing to do with it.
+        this.#templates.failed();
+      }
+    }
+    return PreparedBox.build(keeper, request, this.#groups, hold);
   }
 
   /** @returns the index of a tree of the plan + 1, 0 = none */

@@ -10,38 +10,19 @@ import { hostHolds } from "../../src/sandbox/held.ts";
 import { type Job, openTestRunner, run } from "../support/boxes.ts";
 import { ownWardens, processesOf, until } from "../support/host.ts";
 import { PROGRAMS } from "./heldPrograms.ts";
+import { seen } from "./seen.ts";
 
 let holding: Runner;
 let plain: Runner;
 
 before(async () => {
   plain = await openTestRunner({ slots: 1, environments: {} });
-  holding = await openTestRunner({ slots: 4, environments: {}, mostWaiting: 1 });
+  // Forked ones are looked at in template.test.ts.
+  holding = await openTestRunner({ slots: 4, environments: {}, mostWaiting: 1, forks: false });
 });
 after(async () => {
   await Promise.all([plain.close(), holding.close()]);
 });
-
-/** Numbers that differ from start to start, of any program. */
-function masked(text: string): string {
-  return text
-    .replace(/\b(pid|ppid|process) \d+/g, "$1 N")
-    .replace(/\/proc\/\d+/g, "/proc/N")
-    .replace(/\(node:\d+\)/g, "(node:N)")
-    .replace(/0x[0-9a-f]{6,}/g, "0xN")
-    .replace(/Thread-\d+/g, "Thread-N")
-    .replace(/\(eval_[0-9a-f]+/g, "(eval_N");
-}
-
-async function seen(runner: Runner, job: Job) {
-  const ran = await run(runner, job);
-  return {
-    outcome: ran.outcome,
-    stdout: masked(ran.stdout.toString()),
-    stderr: masked(ran.stderr.toString()),
-    files: [...ran.files].map(([path, bytes]) => [path, bytes.toString()]),
-  };
-}
 
 test("this host's kernel holds programs", () => {
   assert.equal(hostHolds(), true);

@@ -150,6 +150,7 @@ export function openTestRunner(options: {
   readonly slots: number;
   readonly environments: Readonly<Record<string, string>>;
   readonly mostWaiting?: number;
+  readonly forks?: boolean;
 }): Promise<Runner> {
   const program = process.env["SANDRUN_TEST_NATIVE"];
   return openLocalRunner(program === undefined ? options : { ...options, program });

@@ -1,0 +1,294 @@
+/* What is preloaded into an interpreter to make a template of it (template.c).
+ *
+ * Theory of operation. The interpreter starts as always. When it opens the file that its last
+ * argument names, it comes here instead, and stays: here it gives up its view of the system, tells the
+ * keeper that it is ready, and bears a box for each order. The child is PID 1 of the box and runs the
+ * same code as one that the keeper makes itself; the hand is its fork, and when the job is there the
+ * hand goes back to where the interpreter was stopped, and opens the file. Nothing of Python or its
+ * program is looked at or changed, so there is nothing to tell apart.
+ *
+ * The program's own file (/proc/self/exe) would lie on the template's file system, shared by all of its
+ * boxes: with a lock on it one job could hold up another. So the program's pages are mapped anew from
+ * the file below, which no box can name, and each box takes the one of its own /usr for its own.
+ *
+ * It runs with the keeper's rights until the box gives them up, as in every box. An interpreter that
+ * has more than one thread by now is refused: the others would be missing in each fork.
+ *
+ * Keeps S10 and S11 of SECURITY.md. */
+#include <dirent.h>
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "seccomp.h"
+#include "template.h"
+
+#define EXPORTED __attribute__((visibility("default")))
+enum { MAPPINGS_MOST = 32 };
+
+static struct {
+  char **arguments, **environment;
+  char file[PATH_MOST + 1], absolute[PATH_MOST + sizeof "/work/"];
+  char program[PATH_MAX]; /* where /proc/self/exe leads */
+  struct prctl_mm_map map;
+  struct filter filter;
+  struct tree trees[TREES_MOST];
+  bool has_served;
+  jmp_buf door;
+} own;
+
+static int (*next_open)(const char *, int, ...);
+static FILE *(*next_fopen)(const char *, const char *);
+
+__attribute__((constructor)) static void remember(int argc, char **argv, char **envp) {
+  next_open = (int (*)(const char *, int, ...))dlsym(RTLD_NEXT, "open64");
+  next_fopen = (FILE * (*)(const char *, const char *)) dlsym(RTLD_NEXT, "fopen64");
+  if (next_open == NULL || next_fopen == NULL) abort();
+  own.arguments = argv;
+  own.environment = envp;
+  (void)snprintf(own.file, sizeof own.file, "%s", argc > 0 ? argv[argc - 1] : "");
+  (void)snprintf(own.absolute, sizeof own.absolute, "/work/%s", own.file);
+}
+
+static bool are_same(char **some, char **other) {
+  int i = 0;
+  while (some[i] != NULL && other[i] != NULL && strcmp(some[i], other[i]) == 0) i++;
+  return some[i] == NULL && other[i] == NULL;
+}
+
+static bool was_started_with(char **arguments, char **environment) {
+  return are_same(arguments, own.arguments) && are_same(environment, own.environment);
+}
+
+static int check_alone(struct fault *fault) {
+  DIR *tasks = opendir("/proc/self/task");
+  if (tasks == NULL) return fail(fault, "count a template's threads");
+  int count = 0;
+  for (struct dirent *entry; (entry = readdir(tasks)) != NULL;) count += entry->d_name[0] != '.';
+  closedir(tasks);
+  return count == 1 ? 0 : FAIL_WITH(fault, EBUSY, "make a template of a program with threads");
+}
+
+/* The numbers that proc_pid_stat(5) calls 26 to 28 and 45 to 51. */
+static int read_map(struct fault *fault) {
+  char text[1024];
+  int fd = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
+  TRY(fd, "open a template's stat");
+  ssize_t length = read(fd, text, sizeof text - 1);
+  close(fd);
+  if (length <= 0) return FAIL_WITH(fault, EIO, "read a template's stat");
+  text[length] = '\0';
+  char *field = strrchr(text, ')');
+  unsigned long long values[52] = {0};
+  int number = 2;
+  for (field = field == NULL ? NULL : strchr(field, ' '); field != NULL && number < 51; field = strchr(field + 1, ' '))
+    values[++number] = strtoull(field + 1, NULL, 10);
+  if (number < 51 || values[26] == 0) return FAIL_WITH(fault, EPROTO, "read a template's stat");
+  own.map = (struct prctl_mm_map){
+      .start_code = values[26], .end_code = values[27], .start_stack = values[28],
+      .start_data = values[45], .end_data = values[46], .start_brk = values[47],
+      .arg_start = values[48], .arg_end = values[49], .env_start = values[50], .env_end = values[51]};
+  return 0;
+}
+
+struct mapping {
+  unsigned long start, end;
+  long offset;
+  int protection;
+};
+
+static int find_mappings(struct mapping *mappings, struct fault *fault) {
+  char line[PATH_MAX + 128], flags[8], path[PATH_MAX];
+  FILE *maps = next_fopen("/proc/self/maps", "re");
+  if (maps == NULL) return fail(fault, "open a template's maps");
+  int count = 0;
+  while (fgets(line, sizeof line, maps) != NULL && count <= MAPPINGS_MOST) {
+    struct mapping found = {0};
+    if (sscanf(line, "%lx-%lx %7s %lx %*s %*s %4095s", &found.start, &found.end, flags, &found.offset, path) != 5)
+      continue;
+    if (strcmp(path, own.program) != 0) continue;
+    found.protection = (flags[0] == 'r' ? PROT_READ : 0) | (flags[1] == 'w' ? PROT_WRITE : 0) |
+                       (flags[2] == 'x' ? PROT_EXEC : 0);
+    if (count < MAPPINGS_MOST) mappings[count] = found;
+    count++;
+  }
+  (void)fclose(maps);
+  if (count == 0 || count > MAPPINGS_MOST) return FAIL_WITH(fault, EPROTO, "read a template's maps");
+  return count;
+}
+
+/* The same bytes: of the file that boxes are made from when they are unchanged, else a copy. */
+static void *copy_of(const struct mapping *mapping, int file) {
+  const size_t length = mapping->end - mapping->start;
+  const void *place = (const void *)mapping->start;
+  void *copy = mmap(NULL, length, PROT_READ, MAP_PRIVATE, file, mapping->offset);
+  if (copy == MAP_FAILED) return copy;
+  if ((mapping->protection & PROT_WRITE) == 0 && memcmp(copy, place, length) == 0) return copy;
+  (void)munmap(copy, length);
+  copy = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (copy != MAP_FAILED) memcpy(copy, place, length);
+  return copy;
+}
+
+static int replace(const struct mapping *mapping, int file, struct fault *fault) {
+  const size_t length = mapping->end - mapping->start;
+  void *copy = copy_of(mapping, file);
+  if (copy == MAP_FAILED) return fail(fault, "copy a template's program");
+  TRY(mprotect(copy, length, mapping->protection), "protect a template's program");
+  if (mremap(copy, length, length, MREMAP_MAYMOVE | MREMAP_FIXED, (void *)mapping->start) == MAP_FAILED)
+    return fail(fault, "put a template's program in place");
+  return 0;
+}
+
+/* After the template's view is gone: the path leads to the file that boxes are made from. */
+static int leave_program(const struct mapping *mappings, int count, struct fault *fault) {
+  int file = next_open(own.program, O_RDONLY | O_CLOEXEC), result = 0;
+  TRY(file, "open a template's program");
+  for (int i = 0; result == 0 && i < count; i++) result = replace(&mappings[i], file, fault);
+  close(file);
+  return result;
+}
+
+static int find_program(struct fault *fault) {
+  ssize_t length = readlink("/proc/self/exe", own.program, sizeof own.program - 1);
+  TRY((int)length, "read a template's program");
+  own.program[length] = '\0';
+  return 0;
+}
+
+/* What boxes are made from lies below what the interpreter was shown. */
+static int leave_system(struct fault *fault) {
+  static const char *const places[] = {"/usr", "/etc", "/work"};
+  TRY(chdir("/"), "leave a template's directory");
+  for (size_t i = 0; i < sizeof places / sizeof places[0]; i++)
+    TRY(umount2(places[i], MNT_DETACH), "drop a template's %s", places[i]);
+  return 0;
+}
+
+static int get_ready(struct fault *fault) {
+  struct mapping mappings[MAPPINGS_MOST];
+  if (check_alone(fault) == -1 || read_map(fault) == -1 || find_program(fault) == -1) return -1;
+  unsigned size;
+  TRY(prctl(PR_SET_MM, PR_SET_MM_MAP_SIZE, &size, 0, 0), "take another program (CONFIG_CHECKPOINT_RESTORE)");
+  if (size != sizeof own.map) return FAIL_WITH(fault, ENOTSUP, "take another program");
+  int count = find_mappings(mappings, fault);
+  if (count == -1 || leave_system(fault) == -1 || leave_program(mappings, count, fault) == -1) return -1;
+  return compile_filter(&own.filter, fault);
+}
+
+/* Run by PID 1 while it has all rights in its own namespace. */
+static int take_program(struct fault *fault) {
+  struct prctl_mm_map map = own.map;
+  int fd = next_open(own.program, O_RDONLY | O_CLOEXEC);
+  TRY(fd, "open %.60s in the box", own.program);
+  map.brk = (uintptr_t)sbrk(0);
+  map.exe_fd = (unsigned)fd;
+  int result = prctl(PR_SET_MM, PR_SET_MM_MAP, &map, sizeof map, 0);
+  if (result == -1) fail(fault, "take %.60s of the box", own.program);
+  close(fd);
+  return result;
+}
+
+/* Back to where the interpreter was stopped, with nothing open but its streams. */
+static _Noreturn void resume(void) {
+  if (prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) == -1 || syscall(SYS_close_range, 3, ~0u, 0) == -1) _exit(1);
+  longjmp(own.door, 1);
+}
+
+static const struct warm warm = {.was_started_with = was_started_with, .take_program = take_program, .resume = resume};
+
+static _Noreturn void live_in_box(const struct template_order *order, const int *fds) {
+  struct box_setup setup = {.stream = fds[0], .mapped = {fds[1], fds[2]}, .request = order->request,
+                            .trees = own.trees, .tree_count = order->tree_count, .filter = &own.filter,
+                            .warm = &warm};
+  const int *groups = fds + ORDER_FIXED_DESCRIPTORS;
+  const int count = order->group_count;
+  memcpy(setup.outer_namespaces, order->outer_namespaces, sizeof setup.outer_namespaces);
+  for (int i = 0; i < order->tree_count; i++) own.trees[i].kind = (enum tree_kind)order->tree_kinds[i];
+  setup.groups.count = count;
+  for (int i = 0; i < count; i++) {
+    setup.groups.box_procs[i] = groups[i];
+    setup.groups.job_procs[i] = groups[count + i];
+  }
+  setup.groups.oom_event = order->has_oom ? groups[2 * count] : -1;
+  setup.groups.oom_control = order->has_oom ? groups[2 * count + 1] : -1;
+  live_as_box(&setup);
+}
+
+/* The box is the keeper's child, as any other. */
+static int bear(const struct template_order *order, const int *fds, struct fault *fault) {
+  struct clone_args args = {
+      .flags = CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_PARENT};
+  TRY(setns(fds[3], CLONE_NEWNET), "enter the slot's network namespace");
+  pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof args);
+  if (pid == 0) live_in_box(order, fds);
+  TRY(pid, "clone the box");
+  return pid;
+}
+
+/* False when the keeper is gone. */
+static bool take_order(struct template_order *order, int *fds, int *count) {
+  union {
+    struct cmsghdr header;
+    char space[CMSG_SPACE(ORDER_DESCRIPTORS_MOST * sizeof(int))];
+  } control;
+  struct iovec part = {.iov_base = order, .iov_len = sizeof *order};
+  struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control,
+                           .msg_controllen = sizeof control};
+  if (recvmsg(TEMPLATE_CONTROL, &message, MSG_CMSG_CLOEXEC) != sizeof *order) return false;
+  struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+  if (header == NULL || header->cmsg_type != SCM_RIGHTS) return false;
+  *count = (int)((header->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+  memcpy(fds, CMSG_DATA(header), (size_t)*count * sizeof(int));
+  return order->group_count >= 1 && order->group_count <= HIERARCHIES_MOST && order->tree_count >= 0 &&
+         order->tree_count <= TREES_MOST &&
+         *count == ORDER_FIXED_DESCRIPTORS + 2 * order->group_count + (order->has_oom ? 2 : 0);
+}
+
+static void serve(void) {
+  static struct template_order order;
+  struct template_word word = {0};
+  int fds[ORDER_DESCRIPTORS_MOST], count;
+  int failed = get_ready(&word.fault);
+  if (write_all(TEMPLATE_CONTROL, &word, sizeof word) == -1 || failed == -1) _exit(1);
+  while (take_order(&order, fds, &count)) {
+    word = (struct template_word){0};
+    word.box = bear(&order, fds, &word.fault);
+    for (int i = 0; i < count; i++) close(fds[i]);
+    if (write_all(TEMPLATE_CONTROL, &word, sizeof word) == -1) break;
+  }
+  _exit(0);
+}
+
+/* Returns in the program of a job, and nowhere else once it has served. */
+static void stop_at(const char *path) {
+  if (own.has_served || path == NULL || own.file[0] == '\0') return;
+  if (strcmp(path, own.file) != 0 && strcmp(path, own.absolute) != 0) return;
+  own.has_served = true;
+  if (setjmp(own.door) == 0) serve();
+}
+
+EXPORTED int open64(const char *path, int flags, ...) {
+  va_list more;
+  va_start(more, flags);
+  const mode_t mode = (flags & (O_CREAT | O_TMPFILE)) != 0 ? va_arg(more, mode_t) : 0;
+  va_end(more);
+  stop_at(path);
+  return next_open(path, flags, mode);
+}
+
+EXPORTED FILE *fopen64(const char *path, const char *mode) {
+  stop_at(path);
+  return next_fopen(path, mode);
+}

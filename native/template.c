@@ -1,0 +1,204 @@
+/* Templates, as the keeper sees them: it starts one, asks it for boxes, and ends it.
+ *
+ * Theory of operation. Half of what a Python job costs is the start of Python, which is the same for
+ * all plain jobs. So one Python is started with exactly the arguments, the environment and the view of
+ * the file system that a plain job has, and goes on to where it opens its file. What is preloaded
+ * into it (preload.c) stops it there and forks it for each box: the child is PID 1 of a box like
+ * any other, built by the same code, and the program is its fork in turn, which finds the job's file
+ * where the template found none.
+ *
+ * A template is a child of the keeper in a mount namespace of its own, with the keeper's rights. It
+ * never holds anything of a job: jobs are read by the hand, behind the last fork. What boxes of one
+ * template have in common (hash seed, stack canary, places in memory) is told in SECURITY.md; it is
+ * replaced after so many boxes (src/sandbox/template.ts).
+ *
+ * Keeps S11 of SECURITY.md. */
+#include "template.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { STRINGS_MOST = 64, ANSWER_SECONDS = 10 };
+
+/* The library of preload.c, put here by the linker. */
+extern const char preload_start[] __asm__("_binary_preload_so_start");
+extern const char preload_end[] __asm__("_binary_preload_so_end");
+
+static int write_preload(struct fault *fault) {
+  int fd = open("." TEMPLATE_PRELOAD, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0444);
+  TRY(fd, "make the library of templates");
+  int failed = write_all(fd, preload_start, (size_t)(preload_end - preload_start)) == -1;
+  if (failed) fail(fault, "write the library of templates");
+  close(fd);
+  return failed ? -1 : 0;
+}
+
+int build_template_tree(struct fault *fault) {
+  static const char *const directories[] = {"template", "template/etc", "work"};
+  static const char *const links[][2] = {{"bin", "usr/bin"}, {"sbin", "usr/sbin"}, {"lib", "usr/lib"},
+                                         {"lib64", "usr/lib64"}};
+  for (size_t i = 0; i < sizeof directories / sizeof directories[0]; i++)
+    if (make_directory(directories[i], 0755, fault) == -1) return -1;
+  for (size_t i = 0; i < sizeof links / sizeof links[0]; i++)
+    if (make_link(links[i][0], links[i][1], fault) == -1) return -1;
+  if (make_file("template/etc/ld.so.preload", 0444, TEMPLATE_PRELOAD "\n", fault) == -1) return -1;
+  return write_preload(fault);
+}
+
+/* What a program of a plain job sees of the system, at the same places. */
+static int show_system(const char *file, struct fault *fault) {
+  static const char *const masked[] = {"/usr/local", "/usr/src"};
+  if (mount_overlay("/usr", "/usr", fault) == -1 || mount_overlay("/template/etc:/etc", "/etc", fault) == -1) return -1;
+  for (size_t i = 0; i < sizeof masked / sizeof masked[0]; i++) {
+    struct stat status;
+    if (lstat(masked[i], &status) == -1 && errno == ENOENT) continue;
+    if (bind_read_only("/empty", masked[i], 0, fault) == -1) return -1;
+  }
+  TRY(mount("tmpfs", "/work", "tmpfs", MS_NOSUID | MS_NODEV, "mode=755,size=64k,nr_inodes=8"),
+      "mount a tmpfs for a template");
+  TRY(chdir("/work"), "enter a template's directory");
+  return make_file(file, 0644, "", fault);
+}
+
+/* Standard streams of the kind that a job has; nothing is ever read from them or written to them. */
+static int take_streams(int control, struct fault *fault) {
+  int ends[2], fds[4] = {-1, -1, -1, control};
+  for (int i = 0; i < 3; i++) {
+    TRY(pipe2(ends, O_CLOEXEC), "make a pipe for a template");
+    fds[i] = i == 0 ? ends[0] : ends[1];
+  }
+  return keep_descriptors(fds, 4, TEMPLATE_CONTROL, fault);
+}
+
+static _Noreturn void become_template(int control, char **arguments, char **environment) {
+  struct template_word word = {0};
+  struct fault *fault = &word.fault;
+  const char *file = arguments[0];
+  for (int i = 0; arguments[i] != NULL; i++) file = arguments[i];
+  int said = control;
+  int failed = unshare(CLONE_NEWNS) == -1 ? fail(fault, "make a mount namespace for a template") : 0;
+  if (failed == 0) failed = strchr(file, '/') != NULL ? FAIL_WITH(fault, EINVAL, "name a template's file") : 0;
+  if (failed == 0) failed = show_system(file, fault);
+  if (failed == 0) failed = take_streams(control, fault);
+  if (failed == 0) {
+    said = TEMPLATE_CONTROL;
+    restore_signals();
+    environ = environment;
+    /* Kept over the exec; the library takes it from its boxes. */
+    failed = fcntl(said, F_SETFD, 0) == -1 ? fail(fault, "keep a template's channel") : 0;
+    if (failed == 0) {
+      (void)execvp(arguments[0], arguments);
+      fail(fault, "execute %.40s as a template", arguments[0]);
+    }
+  }
+  (void)write_all(said, &word, sizeof word);
+  _exit(1);
+}
+
+/* Reads all of it before anything is refused: what is left unread would take the refusal with it. */
+static int read_command(int connection, char **arguments, char **environment, struct fault *fault) {
+  static char payload[FRAME_MOST + 1];
+  struct frame_header header;
+  struct start_header head;
+  if (read_frame(connection, &header, payload) != 1 || header.type != FRAME_HOLD || header.length < sizeof head)
+    return FAIL_WITH(fault, EPROTO, "read what a template is to run");
+  memcpy(&head, payload, sizeof head);
+  char *text = payload + sizeof head, *end = payload + header.length;
+  if (head.argc == 0 || head.argc > STRINGS_MOST || head.envc > STRINGS_MOST ||
+      !split_strings(&text, end, arguments, head.argc) || !split_strings(&text, end, environment, head.envc) ||
+      text != end)
+    return FAIL_WITH(fault, EPROTO, "read what a template is to run");
+  return 0;
+}
+
+int start_template(struct template *templates, uint32_t number, int connection, struct fault *fault) {
+  char *arguments[STRINGS_MOST + 1], *environment[STRINGS_MOST + 1];
+  int ends[2];
+  if (read_command(connection, arguments, environment, fault) == -1) return -1;
+  if (number >= TEMPLATES_MOST) return FAIL_WITH(fault, ERANGE, "number of a template");
+  if (templates[number].pid != 0) return FAIL_WITH(fault, EBUSY, "there is such a template");
+  TRY(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), "make a template's channel");
+  pid_t pid = fork();
+  if (pid == 0) become_template(ends[1], arguments, environment);
+  close(ends[1]);
+  if (pid == -1) {
+    close(ends[0]);
+    return fail(fault, "start a template");
+  }
+  templates[number] = (struct template){.pid = pid, .control = ends[0], .connection = connection};
+  return 0;
+}
+
+static bool await_word(const struct template *template, struct template_word *word, int flags) {
+  ssize_t got = recv(template->control, word, sizeof *word, flags);
+  if (got != sizeof *word) return FAIL_WITH(&word->fault, got == -1 ? errno : EPIPE, "hear a template") == 0;
+  return word->fault.err == 0;
+}
+
+bool hear_template(struct template *template) {
+  const struct timeval most = {.tv_sec = ANSWER_SECONDS};
+  struct template_word word = {0};
+  if (template->is_ready || !await_word(template, &word, MSG_DONTWAIT)) {
+    if (word.fault.err != 0) send_fault(template->connection, &word.fault);
+    return false;
+  }
+  /* It answers at once, or the keeper does without it. */
+  if (setsockopt(template->control, SOL_SOCKET, SO_RCVTIMEO, &most, sizeof most) == -1) return false;
+  template->is_ready = true;
+  return send_frame(template->connection, FRAME_HELD, NULL, 0, NULL, 0) == 0;
+}
+
+void end_template(struct template *template) {
+  if (template->pid == 0) return;
+  (void)kill(template->pid, SIGKILL);
+  close(template->control);
+  close(template->connection);
+  *template = (struct template){0};
+}
+
+static int send_order(const struct template *template, const struct box_setup *setup, int network,
+                      struct fault *fault) {
+  const struct groups *groups = &setup->groups;
+  struct template_order order = {.request = setup->request, .group_count = groups->count,
+                                 .has_oom = groups->oom_event != -1, .tree_count = setup->tree_count};
+  int fds[ORDER_DESCRIPTORS_MOST] = {setup->stream, setup->mapped[0], setup->mapped[1], network};
+  int count = ORDER_FIXED_DESCRIPTORS;
+  memcpy(order.outer_namespaces, setup->outer_namespaces, sizeof order.outer_namespaces);
+  for (int i = 0; i < setup->tree_count; i++) order.tree_kinds[i] = setup->trees[i].kind;
+  for (int i = 0; i < groups->count; i++) fds[count++] = groups->box_procs[i];
+  for (int i = 0; i < groups->count; i++) fds[count++] = groups->job_procs[i];
+  if (order.has_oom) {
+    fds[count++] = groups->oom_event;
+    fds[count++] = groups->oom_control;
+  }
+  union {
+    struct cmsghdr header;
+    char space[CMSG_SPACE(ORDER_DESCRIPTORS_MOST * sizeof(int))];
+  } control = {.header = {.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS,
+                          .cmsg_len = CMSG_LEN((size_t)count * sizeof(int))}};
+  memcpy(CMSG_DATA(&control.header), fds, (size_t)count * sizeof(int));
+  struct iovec part = {.iov_base = &order, .iov_len = sizeof order};
+  const struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control,
+                                 .msg_controllen = CMSG_SPACE((size_t)count * sizeof(int))};
+  TRY((int)sendmsg(template->control, &message, MSG_NOSIGNAL), "ask a template for a box");
+  return 0;
+}
+
+pid_t bear_box(const struct template *template, const struct box_setup *setup, int network,
+               struct fault *fault) {
+  struct template_word word = {0};
+  if (template->pid == 0 || !template->is_ready) return FAIL_WITH(fault, ESRCH, "ask a template that is not there");
+  if (send_order(template, setup, network, fault) == -1) return -1;
+  if (await_word(template, &word, 0) && word.box > 0) return word.box;
+  *fault = word.fault;
+  return -1;
+}

@@ -1,0 +1,175 @@
+/**
+ * Templates: interpreters that the keeper started once, and forks for each box (native/template.c).
+ *
+ * A template holds nothing of any job. It is started when boxes of its kind are wanted, serves a number
+ * of them and is then replaced, since what these boxes have in common (hash seed, places in memory) a
+ * program can learn from itself; and it ends when nobody wanted one for a while.
+ *
+ * Keeps S11 of SECURITY.md.
+ */
+import { createConnection, type Socket } from "node:net";
+import { SandboxFault } from "../core/errors.ts";
+import {
+  decodeFault,
+  encodeHeader,
+  encodeTemplateRequest,
+  FRAME,
+  FrameParser,
+  TEMPLATES_MOST,
+} from "../core/wire.ts";
+
+/** Boxes of one template. */
+export const BOXES_OF_TEMPLATE = 100;
+/** Without a box for so long it ends: before the service is at rest. */
+const IDLE_MS = 45_000;
+/** After one that failed; until then programs are started for each box. */
+const AGAIN_MS = 60_000;
+/** The start of an interpreter, on a machine that is very busy. */
+const START_MS = 30_000;
+
+export interface Template {
+  /** Resolves when it has ended, whoever ended it. */
+  readonly gone: Promise<void>;
+  close(): void;
+}
+
+/**
+ * Starts the program that `hold` describes, as template number `number`; resolves when it stands
+ * before its file.
+ * @param hold payload of HOLD
+ * @throws SandboxFault with the step that failed
+ */
+export async function startTemplate(
+  keeper: string,
+  number: number,
+  hold: Uint8Array,
+): Promise<Template> {
+  const socket = createConnection({ path: keeper });
+  const gone = new Promise<void>((resolve) => {
+    socket.once("close", () => resolve());
+  });
+  const head = encodeHeader(FRAME.hold, hold.length);
+  socket.write(Buffer.concat([encodeTemplateRequest(number), head, hold]));
+  const timer = setTimeout(() => socket.destroy(), START_MS);
+  try {
+    await untilHeld(socket);
+  } catch (fault) {
+    socket.destroy();
+    throw fault;
+  } finally {
+    clearTimeout(timer);
+  }
+  return { gone, close: () => socket.destroy() };
+}
+
+function untilHeld(socket: Socket): Promise<void> {
+  const parser = new FrameParser();
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  socket.on("data", (chunk: Buffer) => {
+    const [frame] = parser.push(chunk);
+    if (frame?.type === FRAME.held) resolve();
+    if (frame?.type !== FRAME.fault) return;
+    const { step, errno } = decodeFault(frame.payload);
+    reject(new SandboxFault(step, errno));
+  });
+  socket.on("error", (cause) => reject(new SandboxFault("start a template", 0, { cause })));
+  socket.once("close", () => reject(new SandboxFault("start a template")));
+  return promise;
+}
+
+export interface TemplateParts {
+  readonly start: (number: number) => Promise<Template>;
+  readonly nowMs: () => number;
+}
+
+interface Serving {
+  readonly template: Template;
+  readonly number: number;
+  boxes: number;
+}
+
+/** The template that serves now, and its successor while that one starts. */
+export class Templates {
+  readonly #parts: TemplateParts;
+  #serving: Serving | undefined;
+  #starting: Promise<void> | undefined;
+  #notBeforeMs = 0;
+  #takenAtMs = 0;
+  #idleTimer: NodeJS.Timeout | undefined;
+  #isClosed = false;
+
+  constructor(parts: TemplateParts) {
+    this.#parts = parts;
+  }
+
+  /** For one box: the number of a template; undefined when there is none (yet). */
+  take(): number | undefined {
+    this.#takenAtMs = this.#parts.nowMs();
+    const serving = this.#serving;
+    if (serving === undefined || serving.boxes >= BOXES_OF_TEMPLATE) this.#startNext();
+    if (serving === undefined) return undefined;
+    // Its successor is late: rather a start for each box than more that have so much in common.
+    if (serving.boxes >= BOXES_OF_TEMPLATE) return undefined;
+    serving.boxes += 1;
+    // Ready when it is needed.
+    if (serving.boxes > BOXES_OF_TEMPLATE - TEMPLATES_MOST * 4) this.#startNext();
+    return serving.number;
+  }
+
+  /** It could not make a box. */
+  failed(): void {
+    this.#notBeforeMs = this.#parts.nowMs() + AGAIN_MS;
+    this.#drop();
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    clearTimeout(this.#idleTimer);
+    const { gone } = this.#serving?.template ?? { gone: Promise.resolve() };
+    this.#drop();
+    await Promise.all([gone, this.#starting]);
+  }
+
+  #drop(): void {
+    this.#serving?.template.close();
+    this.#serving = undefined;
+  }
+
+  #startNext(): void {
+    if (this.#starting !== undefined || this.#isClosed) return;
+    if (this.#parts.nowMs() < this.#notBeforeMs) return;
+    const number = this.#serving === undefined ? 0 : (this.#serving.number + 1) % TEMPLATES_MOST;
+    this.#starting = this.#parts
+      .start(number)
+      .then(
+        (template) => this.#begin({ template, number, boxes: 0 }),
+        () => {
+          this.#notBeforeMs = this.#parts.nowMs() + AGAIN_MS;
+        },
+      )
+      .finally(() => {
+        this.#starting = undefined;
+      });
+  }
+
+  #begin(next: Serving): void {
+    this.#drop();
+    if (this.#isClosed) {
+      next.template.close();
+      return;
+    }
+    this.#serving = next;
+    // With its keeper, for example.
+    void next.template.gone.then(() => {
+      if (this.#serving === next) this.#serving = undefined;
+    });
+    this.#idleTimer ??= setTimeout(() => this.#endIfIdle(), IDLE_MS).unref();
+  }
+
+  #endIfIdle(): void {
+    const leftMs = this.#takenAtMs + IDLE_MS - this.#parts.nowMs();
+    if (leftMs <= 0) this.#drop();
+    const isOver = this.#serving === undefined;
+    this.#idleTimer = isOver ? undefined : setTimeout(() => this.#endIfIdle(), leftMs).unref();
+  }
+}
