@@ -35,7 +35,7 @@ export const FRAME = {
 export const FRAME_MOST = 128 * 1024;
 /** Payload bytes of one piece of a file or of stdin. */
 export const CHUNK_MOST = 64 * 1024;
-const HEADER_BYTES = 8;
+export const HEADER_BYTES = 8;
 const REQUEST_MAGIC = 0x31525153;
 const TEMPLATE_MAGIC = 0x31545153;
 /** Templates that a keeper has at once. */
@@ -61,6 +61,8 @@ export const LAYERS = [
   "rlimits",
   "limits",
 ] as const;
+
+const ALL_LAYERS = 2 ** LAYERS.length - 1;
 
 export interface Frame {
   readonly type: number;
@@ -115,8 +117,19 @@ export interface StartRequest {
   readonly env: Readonly<Record<string, string>>;
 }
 
-function viewOf(bytes: Uint8Array): DataView {
+export function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/** Numbers here are far below 2^53, and those of the wire's kind are slow. */
+function setUint64(view: DataView, at: number, number: number): void {
+  view.setUint32(at, number % 2 ** 32, true);
+  view.setUint32(at + 4, Math.floor(number / 2 ** 32), true);
+}
+
+/** Not exact beyond 2^53. */
+function getUint64(view: DataView, at: number): number {
+  return view.getUint32(at + 4, true) * 2 ** 32 + view.getUint32(at, true);
 }
 
 /** A frame's header; the payload is sent behind it without a copy. */
@@ -125,6 +138,21 @@ export function encodeHeader(type: number, length: number): Uint8Array {
   const view = viewOf(bytes);
   view.setUint32(0, type, true);
   view.setUint32(4, length, true);
+  return bytes;
+}
+
+/** Whole frames, one after the other: a copy. */
+export function joinFrames(frames: readonly Frame[]): Uint8Array {
+  const length = frames.reduce((sum, { payload }) => sum + HEADER_BYTES + payload.length, 0);
+  const bytes = new Uint8Array(length);
+  const view = viewOf(bytes);
+  let at = 0;
+  for (const { type, payload } of frames) {
+    view.setUint32(at, type, true);
+    view.setUint32(at + 4, payload.length, true);
+    bytes.set(payload, at + HEADER_BYTES);
+    at += HEADER_BYTES + payload.length;
+  }
   return bytes;
 }
 
@@ -143,7 +171,7 @@ export function encodeRequest(request: BoxRequest): Uint8Array {
     request.shmBytes,
   ];
   sizes.forEach((size, index) => {
-    view.setBigUint64(16 + 8 * index, BigInt(size), true);
+    setUint64(view, 16 + 8 * index, size);
   });
   return bytes;
 }
@@ -163,22 +191,20 @@ export function encodeFile(file: InputFile): Uint8Array {
   const view = viewOf(payload);
   view.setUint32(0, file.executable ? 1 : 0, true);
   view.setUint32(4, file.mtimeSeconds, true);
-  view.setBigUint64(8, BigInt(file.bytes.length), true);
+  setUint64(view, 8, file.bytes.length);
   payload.set(name, 16);
   return payload;
 }
 
 export function encodeStart(start: StartRequest): Uint8Array {
   const variables = Object.entries(start.env).map(([name, value]) => `${name}=${value}`);
-  const strings = new TextEncoder().encode(
-    [...start.argv, ...variables].map((text) => `${text}\0`).join(""),
-  );
+  const strings = encodeStrings([...start.argv, ...variables]);
   const payload = new Uint8Array(40 + strings.length);
   const view = viewOf(payload);
   view.setUint32(0, (start.mergeStreams ? 1 : 0) | (start.terminal === true ? 2 : 0), true);
   view.setUint32(4, start.wallMs, true);
-  view.setBigUint64(8, BigInt(start.printedBytes), true);
-  view.setBigUint64(16, BigInt(start.memoryBytes), true);
+  setUint64(view, 8, start.printedBytes);
+  setUint64(view, 16, start.memoryBytes);
   view.setUint32(24, start.cpus, true);
   view.setUint32(28, start.argv.length, true);
   view.setUint32(32, variables.length, true);
@@ -186,9 +212,14 @@ export function encodeStart(start: StartRequest): Uint8Array {
   return payload;
 }
 
+function encodeStrings(texts: readonly string[]): Uint8Array {
+  if (texts.length === 0) return new Uint8Array(0);
+  return new TextEncoder().encode(`${texts.join("\0")}\0`);
+}
+
 export function encodeFetch(path: Uint8Array, mostBytes: number): Uint8Array {
   const payload = new Uint8Array(8 + path.length);
-  viewOf(payload).setBigUint64(0, BigInt(mostBytes), true);
+  setUint64(viewOf(payload), 0, mostBytes);
   payload.set(path, 8);
   return payload;
 }
@@ -200,9 +231,9 @@ export function decodeExited(payload: Uint8Array): Exited {
     exitCode: (status >> 8) & 0xff,
     signal: status & 0x7f,
     cause: END_CAUSES[view.getUint32(4, true)] ?? "killed",
-    wallMs: Number(view.getBigUint64(8, true)),
-    droppedStdout: Number(view.getBigUint64(16, true)),
-    droppedStderr: Number(view.getBigUint64(24, true)),
+    wallMs: getUint64(view, 8),
+    droppedStdout: getUint64(view, 16),
+    droppedStderr: getUint64(view, 24),
   };
 }
 
@@ -213,7 +244,7 @@ export function decodeEntry(payload: Uint8Array): Entry {
     mtimeNanoseconds: view.getUint32(4, true),
     mtimeSeconds: Number(view.getBigInt64(8, true)),
     // A sparse file can claim more than a number holds exactly; the ceilings are far below.
-    sizeBytes: Number(view.getBigUint64(16, true)),
+    sizeBytes: getUint64(view, 16),
     path: payload.slice(24),
   };
 }
@@ -231,7 +262,9 @@ export function encodeNumbers(...numbers: readonly number[]): Uint8Array {
 /** Numbers of the small frames: READY, LISTED, CONTENT_END, STDIN_CREDIT. */
 export function decodeNumbers(payload: Uint8Array): readonly number[] {
   const view = viewOf(payload);
-  return Array.from({ length: payload.length >> 2 }, (_, index) => view.getUint32(4 * index, true));
+  const numbers: number[] = [];
+  for (let at = 0; at + 4 <= payload.length; at += 4) numbers.push(view.getUint32(at, true));
+  return numbers;
 }
 
 export function decodeFault(payload: Uint8Array): {
@@ -254,43 +287,6 @@ export function decodePrinted(payload: Uint8Array): {
 
 /** Which layers READY reports, by name. */
 export function layersOf(bits: number): readonly string[] {
+  if (bits === ALL_LAYERS) return LAYERS;
   return LAYERS.filter((_, index) => (bits & (1 << index)) !== 0);
-}
-
-/** Cuts a byte stream into frames; keeps at most one unfinished frame. */
-export class FrameParser {
-  #pending: Uint8Array = new Uint8Array(0);
-
-  /**
-   * The frames that are complete with `chunk`. Payloads are views of memory that the caller
-   * hands over.
-   * @throws Error when a length is over FRAME_MOST: the other side is not a box.
-   */
-  push(chunk: Uint8Array): Frame[] {
-    const bytes = this.#join(chunk);
-    const frames: Frame[] = [];
-    let at = 0;
-    while (bytes.length - at >= HEADER_BYTES) {
-      const view = viewOf(bytes);
-      const length = view.getUint32(at + 4, true);
-      if (length > FRAME_MOST) throw new Error(`a frame of ${length} bytes`);
-      const end = at + HEADER_BYTES + length;
-      if (end > bytes.length) break;
-      frames.push({
-        type: view.getUint32(at, true),
-        payload: bytes.subarray(at + HEADER_BYTES, end),
-      });
-      at = end;
-    }
-    this.#pending = bytes.subarray(at);
-    return frames;
-  }
-
-  #join(chunk: Uint8Array): Uint8Array {
-    if (this.#pending.length === 0) return chunk;
-    const bytes = new Uint8Array(this.#pending.length + chunk.length);
-    bytes.set(this.#pending);
-    bytes.set(chunk, this.#pending.length);
-    return bytes;
-  }
 }

@@ -101,6 +101,9 @@ function readFrom(incoming: IncomingMessage, upload: Upload, whole: Whole): Prom
   return read.promise.finally(() => {
     gaveWay.removeEventListener("abort", lose);
     incoming.off("data", take);
+    incoming.off("end", read.resolve);
+    incoming.off("error", fail);
+    incoming.off("close", fail);
     if (!incoming.readableEnded) incoming.pause();
   });
 }

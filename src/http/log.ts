@@ -33,7 +33,10 @@ export type ServiceLog = (fields: LogFields) => void;
 
 /** @param write gets one line without its end */
 export function jsonLog(write: (line: string) => void, nowMs: () => number): ServiceLog {
-  return (fields) => write(JSON.stringify({ time: new Date(nowMs()).toISOString(), ...fields }));
+  return (fields) => {
+    const time = new Date(nowMs()).toISOString();
+    write(`{"time":"${time}",${JSON.stringify(fields).slice(1)}`);
+  };
 }
 
 /** The loggable side of something thrown. */

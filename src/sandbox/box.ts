@@ -4,6 +4,7 @@
  */
 import { createConnection, type Socket } from "node:net";
 import { SandboxFault } from "../core/errors.ts";
+import { FrameParser } from "../core/frameParser.ts";
 import type { InputTree } from "../core/job.ts";
 import {
   type BoxRequest,
@@ -15,7 +16,7 @@ import {
   encodeRequest,
   FRAME,
   type Frame,
-  FrameParser,
+  joinFrames,
   LAYERS,
   layersOf,
 } from "../core/wire.ts";
@@ -27,6 +28,8 @@ const BUILD_MS = 60_000;
 const FEW_FILES = 32;
 /** Bytes from the box that are held here until somebody asks; then it must wait. */
 const HELD_MOST = 128 * 1024;
+/** Bytes that are read at once. */
+const READ_MOST = 64 * 1024;
 
 export class Box {
   readonly #socket: Socket;
@@ -35,42 +38,69 @@ export class Box {
   readonly gone: Promise<void>;
   #frames: Frame[] = [];
   #heldBytes = 0;
+  #isPaused = false;
   #wake: (() => void) | undefined;
-  #end: SandboxFault | undefined;
+  #fault: SandboxFault | undefined;
+  #hasEnded = false;
   #destroyed = false;
   isolation: readonly string[] = [];
 
-  private constructor(socket: Socket) {
+  private constructor(keeper: string, scratch: Buffer) {
+    const callback = (length: number) => this.#take(scratch.subarray(0, length));
+    const onread = { buffer: scratch, callback };
+    const socket = createConnection({ path: keeper, allowHalfOpen: true, onread });
     this.#socket = socket;
-    this.gone = new Promise((resolve) => {
-      socket.once("close", () => resolve());
-    });
-    socket.on("data", (chunk: Buffer) => this.#take(chunk));
     // The keeper closes its side only when it has waited for the box.
     socket.once("end", () => socket.destroy());
-    socket.once("close", () => this.#endWith(new SandboxFault("the box died")));
     socket.on("error", (cause: NodeJS.ErrnoException) => {
       const step = cause.syscall === "connect" ? "reach the keeper" : "read from the box";
       this.#endWith(new SandboxFault(step, 0, { cause }));
     });
+    this.gone = new Promise((resolve) => {
+      socket.once("close", () => {
+        this.#hasEnded = true;
+        this.#wake?.();
+        resolve();
+      });
+    });
   }
 
-  #take(chunk: Buffer): void {
-    if (this.#destroyed) return;
+  /**
+   * A reading of its own would be as large as any for every few bytes that a box says: the bytes
+   * are copied out of the one place, and overwritten there.
+   * @returns whether more may come now
+   */
+  #take(read: Buffer): boolean {
+    const chunk = Buffer.allocUnsafeSlow(read.length);
+    chunk.set(read);
+    read.fill(0);
+    if (this.#destroyed) return true;
     try {
-      this.#frames.push(...this.#parser.push(chunk));
+      for (const frame of this.#parser.push(chunk)) this.#frames.push(frame);
     } catch (cause) {
       this.#endWith(new SandboxFault("read from the box", 0, { cause }));
-      return;
+      return true;
     }
     this.#heldBytes += chunk.length;
-    if (this.#heldBytes > HELD_MOST) this.#socket.pause();
+    this.#isPaused = this.#heldBytes > HELD_MOST;
     this.#wake?.();
+    return !this.#isPaused;
+  }
+
+  #resume(): void {
+    if (!this.#isPaused) return;
+    this.#isPaused = false;
+    this.#socket.resume();
   }
 
   #endWith(fault: SandboxFault): void {
-    this.#end ??= fault;
+    this.#fault ??= fault;
     this.#wake?.();
+  }
+
+  /** Where boxes may be read, one at a time: for as many as share it. */
+  static makeScratch(): Buffer {
+    return Buffer.alloc(READ_MOST);
   }
 
   /**
@@ -79,12 +109,16 @@ export class Box {
    * that its slot can be leased again.
    * @throws SandboxFault with the step that failed.
    */
-  static async build(keeper: string, request: BoxRequest, hold?: Uint8Array): Promise<Box> {
-    const socket = createConnection({ path: keeper, allowHalfOpen: true });
-    const box = new Box(socket);
+  static async build(
+    keeper: string,
+    request: BoxRequest,
+    hold?: Uint8Array,
+    scratch: Buffer = Box.makeScratch(),
+  ): Promise<Box> {
+    const box = new Box(keeper, scratch);
     const timer = setTimeout(() => {
       box.#endWith(new SandboxFault("wait for the box"));
-      socket.destroy();
+      box.#socket.destroy();
     }, BUILD_MS);
     try {
       await box.#open(request, hold);
@@ -98,14 +132,17 @@ export class Box {
   }
 
   async #open(request: BoxRequest, hold: Uint8Array | undefined): Promise<void> {
-    this.#socket.write(encodeRequest(request));
-    if (hold !== undefined) void this.send(FRAME.hold, hold);
+    const asked = encodeRequest(request);
+    const frames = hold === undefined ? [] : [{ type: FRAME.hold, payload: hold }];
+    this.#socket.write(Buffer.concat([asked, joinFrames(frames)]));
     const frame = await this.next();
     if (frame.type !== FRAME.ready) throw new SandboxFault("wait for the box");
     this.isolation = layersOf(decodeNumbers(frame.payload)[0] ?? 0);
     // The box has refused by itself; a second look costs nothing.
-    const missing = LAYERS.find((layer) => !this.isolation.includes(layer));
-    if (missing !== undefined) throw new SandboxFault(`the layer ${missing} does not hold`);
+    if (this.isolation.length < LAYERS.length) {
+      const missing = LAYERS.find((layer) => !this.isolation.includes(layer));
+      throw new SandboxFault(`the layer ${missing} does not hold`);
+    }
     if (hold === undefined) return;
     if ((await this.next()).type !== FRAME.held) throw new SandboxFault("hold a program");
   }
@@ -125,9 +162,10 @@ export class Box {
         throw new SandboxFault(fault.step, fault.errno);
       }
       if (frame !== undefined) return frame;
-      if (this.#end !== undefined) throw this.#end;
+      if (this.#fault !== undefined) throw this.#fault;
+      if (this.#hasEnded) throw new SandboxFault("the box died");
       this.#heldBytes = 0;
-      this.#socket.resume();
+      this.#resume();
       const woken = Promise.withResolvers<void>();
       this.#wake = woken.resolve;
       await woken.promise;
@@ -180,9 +218,8 @@ export class Box {
 
   /** Small jobs, which are most: one call of the system for all of it. */
   #sendAtOnce(input: InputTree, start: Uint8Array): void {
-    const pieces: Uint8Array[] = [];
-    const add = (type: number, payload: Uint8Array) =>
-      pieces.push(encodeHeader(type, payload.length), payload);
+    const frames: Frame[] = [];
+    const add = (type: number, payload: Uint8Array) => frames.push({ type, payload });
     for (const path of input.directories) add(FRAME.directory, new TextEncoder().encode(path));
     for (const file of input.files) {
       add(FRAME.file, encodeFile(file));
@@ -190,7 +227,7 @@ export class Box {
     }
     add(FRAME.start, start);
     add(FRAME.list, new Uint8Array(0));
-    const whole = Buffer.concat(pieces);
+    const whole = joinFrames(frames);
     // A copy of job data: overwritten as soon as it is out.
     if (this.#socket.writable) this.#socket.write(whole, () => whole.fill(0));
   }
@@ -214,7 +251,7 @@ export class Box {
     this.#wake?.();
     // Only the writing side: the end of the other one is the keeper's word that it is gone.
     this.#socket.end();
-    this.#socket.resume();
+    this.#resume();
     await this.gone;
   }
 }

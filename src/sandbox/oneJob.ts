@@ -112,8 +112,11 @@ class Stopper {
     this.clear();
     const wallMs = timeoutSeconds * 1000;
     // The box kills at the deadline by itself.
-    this.#timers.push(setTimeout(() => this.#running.letDie(), wallMs));
-    this.destroyAfter(wallMs + DEATH_MS);
+    const deadline = () => {
+      this.#running.letDie();
+      this.destroyAfter(DEATH_MS);
+    };
+    this.#timers.push(setTimeout(deadline, wallMs));
     if (cpuSeconds === undefined) return;
     const sample = () => {
       try {

@@ -64,7 +64,9 @@ export class BoxPool<B extends Poolable> {
   readonly #parts: PoolParts<B>;
   readonly #takers = new Set<Taker<B>>();
   readonly #waiting: Waiting<B>[] = [];
-  readonly #building: string[] = [];
+  /** Boxes that are being made, by kind, and all of them. */
+  readonly #building = new Map<string, number>();
+  #buildingCount = 0;
   readonly #demands = new Map<string, Demand>();
   /** Boxes that are being made, and those that die. */
   readonly #work = new Set<Promise<void>>();
@@ -157,13 +159,9 @@ export class BoxPool<B extends Poolable> {
   /** Makes what is needed now, then what will be. */
   #balance(): void {
     if (this.#isClosed) return;
-    const needed = [...this.#takers].map(({ kind }) => kind);
-    for (const kind of this.#building) {
-      const covered = needed.indexOf(kind);
-      if (covered !== -1) needed.splice(covered, 1);
-    }
+    const needed = this.#needed();
     for (const kind of needed) {
-      if (this.#building.length >= BUILDS_MOST) return;
+      if (this.#buildingCount >= BUILDS_MOST) return;
       const slot = this.#parts.slots.lease();
       if (slot === undefined) {
         this.#giveWay();
@@ -177,6 +175,19 @@ export class BoxPool<B extends Poolable> {
     }
   }
 
+  /** Kinds of boxes that jobs wait for and that are not being made yet, in the order of the jobs. */
+  #needed(): readonly string[] {
+    if (this.#takers.size === 0) return [];
+    const needed: string[] = [];
+    const building = new Map(this.#building);
+    for (const { kind } of this.#takers) {
+      const left = building.get(kind) ?? 0;
+      if (left === 0) needed.push(kind);
+      else building.set(kind, left - 1);
+    }
+    return needed;
+  }
+
   /** A job needs the slot of a box that waits for another kind. */
   #giveWay(): void {
     const [longest] = this.#waiting;
@@ -185,23 +196,23 @@ export class BoxPool<B extends Poolable> {
 
   /** Kinds share the places: one that was asked for by many would leave none to the others. */
   #buildAhead(): void {
+    const { mostWaiting, slots } = this.#parts;
+    if (this.#buildingCount >= AHEAD_MOST || mostWaiting === 0) return;
     const nowMs = this.#parts.nowMs();
     const active = [...this.#demands].filter(([, demand]) => !demand.isIdle(nowMs));
-    const share = Math.max(1, Math.floor(this.#parts.mostWaiting / Math.max(1, active.length)));
-    const count = (kinds: readonly string[], kind: string) =>
-      kinds.filter((one) => one === kind).length;
+    const share = Math.max(1, Math.floor(mostWaiting / Math.max(1, active.length)));
+    const waiting = (kind: string) => this.#waiting.filter((one) => one.kind === kind).length;
     for (const [kind, demand] of active.sort(([, one], [, other]) => other.since(one))) {
       const wanted = Math.min(demand.wanted(nowMs), share);
-      let missing = wanted - count(this.waiting, kind) - count(this.#building, kind);
+      let missing = wanted - waiting(kind) - (this.#building.get(kind) ?? 0);
       for (; missing > 0; missing--) {
-        const made = this.#waiting.length + this.#building.length;
-        if (this.#building.length >= AHEAD_MOST || this.#parts.mostWaiting === 0) return;
-        if (made >= this.#parts.mostWaiting) {
-          const more = this.#waiting.find((one) => count(this.waiting, one.kind) > share);
+        if (this.#buildingCount >= AHEAD_MOST) return;
+        if (this.#waiting.length + this.#buildingCount >= mostWaiting) {
+          const more = this.#waiting.find((one) => waiting(one.kind) > share);
           if (more !== undefined) this.#drop(more);
           return;
         }
-        const slot = this.#parts.slots.lease();
+        const slot = slots.lease();
         if (slot === undefined) return;
         void this.#track(this.#build(slot, kind));
       }
@@ -209,11 +220,10 @@ export class BoxPool<B extends Poolable> {
   }
 
   async #build(slot: number, kind: string): Promise<void> {
-    this.#building.push(kind);
+    this.#countBuilding(kind, 1);
     const built = await this.#parts.build(slot, kind).catch((fault: unknown) => ({ fault }));
-    this.#building.splice(this.#building.indexOf(kind), 1);
-    const taker = [...this.#takers].find((one) => one.kind === kind);
-    if (taker !== undefined) this.#takers.delete(taker);
+    this.#countBuilding(kind, -1);
+    const taker = this.#takeTaker(kind);
     if ("fault" in built) {
       this.#parts.slots.release(slot);
       // Made ahead, it is tried again when somebody comes: not over and over.
@@ -226,6 +236,23 @@ export class BoxPool<B extends Poolable> {
       this.#park({ box: built, slot, kind, sinceMs: this.#parts.nowMs() });
     }
     this.#balance();
+  }
+
+  #countBuilding(kind: string, change: 1 | -1): void {
+    this.#buildingCount += change;
+    const count = (this.#building.get(kind) ?? 0) + change;
+    if (count === 0) this.#building.delete(kind);
+    else this.#building.set(kind, count);
+  }
+
+  /** Whoever waits longest for a box of that kind, and now no more. */
+  #takeTaker(kind: string): Taker<B> | undefined {
+    for (const taker of this.#takers) {
+      if (taker.kind !== kind) continue;
+      this.#takers.delete(taker);
+      return taker;
+    }
+    return undefined;
   }
 
   #park(one: Waiting<B>): void {

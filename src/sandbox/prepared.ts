@@ -15,14 +15,20 @@ export class PreparedBox {
     this.holds = holds;
   }
 
-  /** @param hold payload of HOLD, for a box in which a program waits. When it rejects, nothing of the box is left. @throws SandboxFault with the step that failed. */
+  /**
+   * @param hold payload of HOLD, for a box in which a program waits. When it rejects, nothing of the
+   *   box is left.
+   * @param scratch see Box.makeScratch
+   * @throws SandboxFault with the step that failed.
+   */
   static async build(
     keeper: string,
     request: BoxRequest,
     groups: Groups,
     hold?: Uint8Array,
+    scratch?: Buffer,
   ): Promise<PreparedBox> {
-    const box = await Box.build(keeper, request, hold);
+    const box = await Box.build(keeper, request, hold, scratch);
     try {
       return new PreparedBox(box, groups.limitsOf(request.slot), hold !== undefined);
     } catch (fault) {

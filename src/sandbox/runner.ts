@@ -12,6 +12,8 @@ import type {
   RunnerHealth,
 } from "../core/runner.ts";
 import type { StopSignal } from "../core/stop.ts";
+import type { BoxRequest } from "../core/wire.ts";
+import { Box } from "./box.ts";
 import { type Chooser, chooserFor, collect, NO_OUTPUTS, OutputLimit } from "./collect.ts";
 import type { EnvironmentTree } from "./environments.ts";
 import { Groups } from "./groups.ts";
@@ -84,6 +86,7 @@ export class SandboxRunner implements Runner {
   readonly #pool: BoxPool<PreparedBox>;
   readonly #templates: Templates;
   readonly #groups: Groups;
+  readonly #scratch = Box.makeScratch();
   readonly #canHold: boolean;
   /** Until then programs are started when their job comes, since one could not be held. */
   #holdsFromMs = 0;
@@ -195,19 +198,21 @@ export class SandboxRunner implements Runner {
     const { environment, held } = parseKind(kind);
     const { keeper } = this.#handover;
     const request = { slot, environment, ...BOX_LIMITS };
-    if (held === undefined) return PreparedBox.build(keeper, request, this.#groups);
+    const build = (from: BoxRequest, hold?: Uint8Array) =>
+      PreparedBox.build(keeper, from, this.#groups, hold, this.#scratch);
+    if (held === undefined) return build(request);
     const hold = encodeHold(held, this.#options.cpus);
     const mayFork = this.#options.forks !== false && isForked(held, environment);
     const warmFrom = mayFork ? this.#templates.take() : undefined;
     if (warmFrom !== undefined) {
       try {
-        return await PreparedBox.build(keeper, { ...request, warmFrom }, this.#groups, hold);
+        return await build({ ...request, warmFrom }, hold);
       } catch {
         // Whatever it was, what is started for this box alone has nothing to do with it.
         this.#templates.failed();
       }
     }
-    return PreparedBox.build(keeper, request, this.#groups, hold);
+    return build(request, hold);
   }
 
   /** @returns the index of a tree of the plan + 1, 0 = none */

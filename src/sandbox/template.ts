@@ -9,12 +9,12 @@
  */
 import { createConnection, type Socket } from "node:net";
 import { SandboxFault } from "../core/errors.ts";
+import { FrameParser } from "../core/frameParser.ts";
 import {
   decodeFault,
   encodeHeader,
   encodeTemplateRequest,
   FRAME,
-  FrameParser,
   TEMPLATES_MOST,
 } from "../core/wire.ts";
 

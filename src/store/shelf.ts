@@ -67,6 +67,7 @@ export class Shelf {
   readonly #boxes = new Map<string, JobRecord>();
   #bytes = 0;
   #cancelTimer: (() => void) | undefined;
+  #timerAtMs = Number.POSITIVE_INFINITY;
 
   constructor(limits: ShelfLimits, clock: Clock, onFault: (fault: unknown) => void) {
     this.#limits = limits;
@@ -177,7 +178,7 @@ export class Shelf {
   async close(): Promise<void> {
     for (const id of [...this.#jobs.keys()]) void this.#forget(id);
     this.#cancelTimer?.();
-    this.#cancelTimer = undefined;
+    this.#timerAtMs = Number.POSITIVE_INFINITY;
     while (this.#dying.size > 0) await Promise.all(this.#dying);
   }
 
@@ -253,16 +254,20 @@ export class Shelf {
     return ended.doomed || (ended.record.expiresAtMs ?? 0) <= this.#clock.nowMs();
   }
 
-  /** One timer for the whole shelf: at the next moment when anything can expire. */
+  /**
+   * One timer for the whole shelf: at the next moment when anything can expire. One that goes off
+   * too early looks again: most jobs are destroyed long before their time, and many times a second.
+   */
   #setTimer(): void {
-    this.#cancelTimer?.();
-    this.#cancelTimer = undefined;
     const nextAtMs = this.#nextExpiryMs();
-    if (nextAtMs === undefined) return;
+    if (nextAtMs === undefined || nextAtMs >= this.#timerAtMs) return;
+    this.#cancelTimer?.();
+    this.#timerAtMs = nextAtMs;
     this.#cancelTimer = this.#clock.after(nextAtMs - this.#clock.nowMs(), () => this.#expire());
   }
 
   #expire(): void {
+    this.#timerAtMs = Number.POSITIVE_INFINITY;
     const nowMs = this.#clock.nowMs();
     for (const [id, ended] of [...this.#ended]) {
       if ((ended.record.expiresAtMs ?? 0) > nowMs) break;

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { FrameParser } from "../../src/core/frameParser.ts";
 import {
   decodeEntry,
   decodeExited,
@@ -14,7 +15,6 @@ import {
   encodeStart,
   FRAME_MOST,
   type Frame,
-  FrameParser,
   LAYERS,
   layersOf,
 } from "../../src/core/wire.ts";

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { FrameParser } from "../../src/core/frameParser.ts";
 import { SERVICE_LIMITS } from "../../src/core/limits.ts";
 import {
   decodeEntry,
@@ -11,7 +12,6 @@ import {
   decodePrinted,
   encodeHeader,
   FRAME_MOST,
-  FrameParser,
   layersOf,
 } from "../../src/core/wire.ts";
 import { parseHandover } from "../../src/sandbox/handover.ts";

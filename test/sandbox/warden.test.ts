@@ -6,15 +6,10 @@ import { existsSync, mkdirSync, readdirSync, statSync } from "node:fs";
 import { createConnection } from "node:net";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { FrameParser } from "../../src/core/frameParser.ts";
 import { BOX_LIMITS } from "../../src/core/limits.ts";
 import type { Runner } from "../../src/core/runner.ts";
-import {
-  type BoxRequest,
-  decodeFault,
-  encodeRequest,
-  FRAME,
-  FrameParser,
-} from "../../src/core/wire.ts";
+import { type BoxRequest, decodeFault, encodeRequest, FRAME } from "../../src/core/wire.ts";
 import { type Plan, planText, startLocalWarden } from "../../src/sandbox/warden.ts";
 import { begin, openTestRunner, run, say } from "../support/boxes.ts";
 import {
