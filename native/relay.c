@@ -179,14 +179,19 @@ static bool turn(struct state *state) {
 }
 
 /* Nothing of the job runs after this: kill(-1) reaches all of the namespace but PID 1, and
- * orphans become our children. */
-static void kill_all(struct state *state) {
+ * orphans become our children. Those that a program leaves behind may be held to a small part of a
+ * core, and need more to die: the peer, who can lift that, is told. False: the peer is gone. */
+static bool kill_all(struct state *state) {
+  if (kill(-1, SIGKILL) == 0) {
+    queue_frame(state, FRAME_ENDING, NULL, 0);
+    if (!flush_out(state, MSG_DONTWAIT)) return false;
+  }
   for (;;) {
-    (void)kill(-1, SIGKILL);
     int status;
     pid_t pid = waitpid(-1, &status, 0);
-    if (pid == -1 && errno == ECHILD) return;
+    if (pid == -1 && errno == ECHILD) return true;
     if (pid == state->relay->program) state->status = status;
+    (void)kill(-1, SIGKILL);
   }
 }
 
@@ -194,8 +199,7 @@ static void kill_all(struct state *state) {
 static bool relay_with(struct state *state) {
   while (!state->ended)
     if (!turn(state)) return false;
-  kill_all(state);
-  if (!drain(state)) return false;
+  if (!kill_all(state) || !drain(state)) return false;
   struct exited exited = {.status = (uint32_t)state->status, .cause = state->cause,
                           .wall_ms = state->starting ? (uint64_t)(state->end_ms - state->start_ms) : 0,
                           .dropped_stdout = state->dropped[0], .dropped_stderr = state->dropped[1]};

@@ -20,7 +20,7 @@ static bool is_open[FDS];
 static int64_t clock_ms;
 static int told; /* by the hand: 0 nothing, 1 READY, 2 STARTING, 3 a fault or its end */
 static pid_t program; /* the hand, until another process is held */
-static bool reaped, killed_all;
+static bool reaped, killed_all, left; /* left: the kill reached somebody */
 static uint64_t printed_most;
 static unsigned polls;
 static bool has_terminal, was_told; /* of it: the hand waits for a byte */
@@ -38,7 +38,7 @@ static struct {
   char header[8], head[32];
   uint32_t header_done, type, length, done;
   uint64_t granted, printed[2];
-  bool started, exited, faulted;
+  bool started, ending, exited, faulted;
 } heard;
 static uint64_t produced[2];
 
@@ -53,7 +53,7 @@ static void hear(const char *bytes, size_t size) {
       memcpy(&heard.length, heard.header + 4, 4);
       heard.done = 0;
       MUST(!heard.exited && !heard.faulted && heard.length <= 128 * 1024);
-      MUST(heard.type >= 65 && heard.type <= 75);
+      MUST(heard.type >= 65 && heard.type <= 76);
     } else {
       if (heard.done < sizeof heard.head) heard.head[heard.done] = bytes[i];
       if (heard.type == 67 && heard.done >= 4) {
@@ -88,6 +88,10 @@ static void end_of_heard(void) {
       break;
     case 74: MUST(heard.length == 4); heard.granted += number; break;
     case 75: MUST(heard.length == 0 && !heard.started && program == PROGRAM && told == 1); break;
+    case 76:
+      MUST(heard.length == 0 && killed_all && !heard.ending);
+      heard.ending = true;
+      break;
     default: MUST(false);
   }
 }
@@ -209,8 +213,10 @@ static int fake_kill(pid_t pid, int number) {
   const bool to_group = number == SIGINT || number == SIGQUIT || number == SIGTSTP || number == SIGWINCH;
   MUST(pid == (to_group ? -program : program) || (pid == -1 && number == SIGKILL));
   MUST(pid == -1 || !reaped);
-  if (pid == -1) killed_all = true;
-  return 0;
+  if (pid != -1) return 0;
+  if (!killed_all) left = take(&input) % 2 == 1;
+  killed_all = true;
+  return left ? 0 : -1;
 }
 
 static int fake_clock(struct timespec *now) {
@@ -319,7 +325,7 @@ static int fake_poll(struct pollfd *events, unsigned count, int timeout) {
 static void check_end(bool whole, const struct relay *relay) {
   MUST(heard.exited == whole || heard.exited);
   if (!whole) return;
-  MUST(killed_all && heard.header_done == 0 && !heard.faulted);
+  MUST(killed_all && heard.header_done == 0 && !heard.faulted && heard.ending == left);
   struct exited exited;
   memcpy(&exited, heard.head, sizeof exited);
   MUST(heard.printed[0] + exited.dropped_stdout == produced[0]);
@@ -348,7 +354,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   told = 0;
   program = HAND;
   polls = 0;
-  reaped = killed_all = false;
+  reaped = killed_all = left = false;
   state.relay = &relay;
   check_end(relay_with(&state), &relay);
   return 0;

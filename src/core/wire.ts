@@ -29,6 +29,7 @@ export const FRAME = {
   fault: 73,
   stdinCredit: 74,
   held: 75,
+  ending: 76,
 } as const;
 
 /** Payload bytes of any frame, at most. */

@@ -174,6 +174,8 @@ async function follow(
       // A job that was stopped on its way here has less time left to die.
       if (stopper.cause === undefined) stopper.watch(spec.manifest);
       events.onStarted(running);
+    } else if (frame.type === FRAME.ending) {
+      running.letDie();
     } else if (frame.type === FRAME.exited) {
       const exited = decodeExited(frame.payload);
       // Out of memory while its files were unpacked is the job's own end; a death is ours.

@@ -95,6 +95,21 @@ test("S8: a throttled job dies as quickly as one that is not", async () => {
   assert.ok(throttled < 4 * free + 1000, `free ${free} ms, throttled ${throttled} ms`);
 });
 
+test("S8: what a throttled program leaves behind dies as quickly as what one leaves that is not", async () => {
+  const tookMs = async (cpus: number | undefined) => {
+    const job = await beginBusy(HEAVY);
+    job.running.throttle(cpus);
+    const began = performance.now();
+    // Of the program alone: it ends by itself, as far as its box can tell.
+    job.running.sendSignal("SIGTERM");
+    assert.deepEqual((await job.ended).outcome, { kind: "signalled", signal: "SIGTERM" });
+    return performance.now() - began;
+  };
+  const free = await tookMs(undefined);
+  const throttled = await tookMs(0.01);
+  assert.ok(throttled < 4 * free + 1000, `free ${free} ms, throttled ${throttled} ms`);
+});
+
 test("once a job has ended its throttle reaches nobody, and its slot's next job is free", async () => {
   const job = await beginBusy();
   job.running.throttle(0.01);
