@@ -16,6 +16,7 @@ import type { AppDeps, AppEnv } from "./http/deps.ts";
 import type { Extension, SocketExtension } from "./http/extension.ts";
 import { faultFields, type ServiceLog } from "./http/log.ts";
 import { Places } from "./http/places.ts";
+import { Unread } from "./http/unread.ts";
 import { createUpgrades, type Upgrades } from "./http/upgrade.ts";
 import { Uploads } from "./http/uploads.ts";
 import type { WebFiles } from "./http/web.ts";
@@ -51,6 +52,8 @@ export interface Service {
   readonly app: Hono<AppEnv>;
   /** For the listener: WebSockets. */
   readonly upgrades: Upgrades;
+  /** For the listener: answers that nobody takes. */
+  readonly unread: Unread;
   readonly engine: Engine;
   /** Lets running jobs end in a while, and takes no more. */
   drain(): Promise<void>;
@@ -70,12 +73,23 @@ export function createService(options: ServiceOptions): Service {
     nowMs: clock.nowMs,
     reserve: (bytes) => engine.reserve(bytes),
   });
+  const callers = new Callers({
+    trustedProxies: options.trustedProxies ?? [],
+    behindProxy: options.behindProxy ?? false,
+    nowMs: clock.nowMs,
+    remembers: (key) => engine.remembers(key),
+  });
+  const unread = new Unread({
+    totalBytes: shareBytes,
+    nowMs: clock.nowMs,
+    identify: (peer, forwardedFor) => callers.identify(peer, forwardedFor),
+  });
   const engine: Engine = new Engine({
     runner,
     clock,
     cores: availableParallelism(),
     ramBudgetBytes: options.ramBudgetBytes,
-    uploadBytes: () => uploads.heldBytes,
+    bodyBytes: () => uploads.heldBytes + unread.heldBytes,
     queue: makeQueue(options, shareBytes),
     shelf: makeShelf(options, shareBytes, onFault),
     onEnded: (job) => logEnd(job, log),
@@ -84,12 +98,7 @@ export function createService(options: ServiceOptions): Service {
   const deps: AppDeps = {
     engine,
     runner,
-    callers: new Callers({
-      trustedProxies: options.trustedProxies ?? [],
-      behindProxy: options.behindProxy ?? false,
-      nowMs: clock.nowMs,
-      remembers: (key) => engine.remembers(key),
-    }),
+    callers,
     uploads,
     places: new Places(STREAM_LIMITS),
     ceilings: {
@@ -107,6 +116,7 @@ export function createService(options: ServiceOptions): Service {
   return {
     app,
     upgrades: createUpgrades(deps, app),
+    unread,
     engine,
     drain: () => engine.drain(SERVICE_LIMITS.graceMs),
     close: () => engine.shutdown(),

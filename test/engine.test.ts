@@ -53,7 +53,7 @@ function rig({ slots = 2 } = {}) {
     clock,
     cores: 4,
     ramBudgetBytes: RAM_BYTES,
-    uploadBytes: () => 0,
+    bodyBytes: () => 0,
     onEnded,
     onFault,
   });

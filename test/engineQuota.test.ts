@@ -47,7 +47,7 @@ function rig({ slots = 4, totalWaiting = 100 } = {}) {
     clock,
     cores: 4,
     ramBudgetBytes: RAM_BYTES,
-    uploadBytes: () => 0,
+    bodyBytes: () => 0,
     onFault,
   });
   const submit = (caller: Caller) => engine.submit(caller, someSpec()).job;

@@ -44,6 +44,8 @@ export const TRANSFER_LIMITS = {
   partHeaderBytes: 16 * KIB,
   /** JSON and plain text bodies. */
   jsonBodyBytes: 8 * MIB,
+  /** A body of undeclared length gets memory in such steps. */
+  uploadStepBytes: 1 * MIB,
   /** A JSON or text body declared up to this size is no "upload": it is read in a moment. */
   smallBodyBytes: 64 * KIB,
   /** stdout and stderr together; what comes after is dropped and said to be cut. */
@@ -220,6 +222,9 @@ export const HTTP_LIMITS = {
   checkMs: 5_000,
   /** No byte in either direction; longer than `/run` can wait. */
   idleMs: 360_000,
+  /** An answer larger than a connection holds anyway is cut when nothing of it was taken for so long. */
+  stallMs: 30_000,
+  unreadBytes: 16 * KIB,
   connections: 4096,
   /** How long `close` waits for answers that are under way. */
   drainMs: 10_000,

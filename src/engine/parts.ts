@@ -14,8 +14,8 @@ export interface EngineParts {
   readonly cores: number;
   /** Of memory for all jobs, running, waiting and ended, and for what is on its way to be one. */
   readonly ramBudgetBytes: number;
-  /** Bodies of requests that are being read. */
-  readonly uploadBytes: () => number;
+  /** Bodies of requests that are being read, and answers that wait to be taken. */
+  readonly bodyBytes: () => number;
   /** Told of every job that was submitted, once, when it has ended. */
   readonly onEnded?: (job: Job) => void;
   /** Told of faults of ours; they never reach a caller as an exception. */

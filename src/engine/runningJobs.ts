@@ -30,7 +30,7 @@ export class RunningJobs {
     this.#pressure = new Pressure({
       ...parts,
       watch: this.#watch,
-      otherBytes: () => parts.uploadBytes() + events.printedBytes(),
+      otherBytes: () => parts.bodyBytes() + events.printedBytes(),
       evict: events.evict,
       onFault: (fault) => parts.onFault?.(fault),
     });

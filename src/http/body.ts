@@ -6,6 +6,7 @@
 import type { IncomingMessage } from "node:http";
 import { Refusal } from "../core/errors.ts";
 import { KIB } from "../core/limits.ts";
+import type { StopSignal } from "../core/stop.ts";
 import type { AppContext } from "./deps.ts";
 import type { Upload } from "./uploads.ts";
 
@@ -42,18 +43,29 @@ export async function* bodyOf({ body }: Request, upload: Upload): BodyStream {
   gaveWay.addEventListener("abort", lose, { once: true });
   try {
     for (;;) {
-      const { done, value } = await reader.read();
-      if (done) break;
+      const value = await nextOf(reader, gaveWay);
+      if (value === undefined) break;
       upload.count(value.length);
       yield value;
     }
-  } catch {
-    if (!gaveWay.aborted) throw endedEarly();
   } finally {
     gaveWay.removeEventListener("abort", lose);
     lose();
   }
   if (gaveWay.aborted) throw gaveWay.reason;
+}
+
+/** Undefined at the end, and when the upload gave way. */
+async function nextOf(
+  reader: ReadableStreamDefaultReader<Uint8Array>,
+  gaveWay: StopSignal,
+): Promise<Uint8Array | undefined> {
+  try {
+    return (await reader.read()).value;
+  } catch {
+    if (!gaveWay.aborted) throw endedEarly();
+    return undefined;
+  }
 }
 
 /**
@@ -82,8 +94,8 @@ function readFrom(incoming: IncomingMessage, upload: Upload, whole: Whole): Prom
   const { gaveWay } = upload;
   const read = Promise.withResolvers<void>();
   const take = (chunk: Buffer) => {
-    upload.count(chunk.length);
     try {
+      upload.count(chunk.length);
       whole.add(chunk);
     } catch (refusal) {
       read.reject(refusal);

@@ -101,7 +101,8 @@ function beginUpload(
 ): Upload {
   const limit = limitOf(mediaType);
   if (mediaType !== "multipart/form-data") return uploads.beginWhole(caller, headers, limit);
-  return uploads.begin(caller, Math.min(declaredBytes(headers) ?? limit, limit));
+  const declared = declaredBytes(headers);
+  return uploads.begin(caller, declared === undefined ? undefined : Math.min(declared, limit));
 }
 
 /** One body on its way to be a job. */

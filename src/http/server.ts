@@ -27,6 +27,7 @@ import { faultFields, type ServiceLog } from "./log.ts";
 import { endWith } from "./rawAnswer.ts";
 import { type TlsFiles, tlsOptions } from "./tls.ts";
 import { Traffic } from "./traffic.ts";
+import type { Unread, UnreadTimes } from "./unread.ts";
 import type { Upgrades } from "./upgrade.ts";
 
 /** Where to listen; `host` left out = all addresses. */
@@ -40,6 +41,8 @@ export interface ServerOptions {
   readonly log: ServiceLog;
   /** Left out = nothing leaves HTTP. */
   readonly upgrades?: Upgrades;
+  /** Told of every answer; left out = none is bound by anything but its connection. */
+  readonly unread?: Unread;
   /** Left out = plain HTTP: for loopback and Unix sockets only, which the configuration sees to. */
   readonly tls?: TlsFiles;
   readonly limits?: Partial<Record<keyof typeof HTTP_LIMITS, number>>;
@@ -95,7 +98,7 @@ function makeServer(
     shouldUpgradeCallback: (request: IncomingMessage) => options.upgrades?.wants(request) ?? false,
   };
   const answering = new WeakMap<Duplex, ServerResponse>();
-  const listener = requestListener(options, answering);
+  const listener = requestListener(options, limits, answering);
   const server =
     options.tls === undefined
       ? createServer(serverOptions, listener)
@@ -127,7 +130,8 @@ function makeServer(
 
 /** @param answering where the answer under way on each connection is noted */
 function requestListener(
-  { app, log }: ServerOptions,
+  { app, log, unread }: ServerOptions,
+  limits: UnreadTimes,
   answering: WeakMap<Duplex, ServerResponse>,
 ): RequestListener {
   const listener = getRequestListener(app.fetch as Parameters<typeof getRequestListener>[0], {
@@ -150,10 +154,12 @@ function requestListener(
     outgoing.once("close", () => {
       if (answering.get(socket) === outgoing) answering.delete(socket);
     });
-    listener(incoming, outgoing).catch((fault: unknown) => {
-      log(faultFields(fault));
-      outgoing.destroy();
-    });
+    listener(incoming, outgoing)
+      .then(() => unread?.made(incoming, outgoing, limits))
+      .catch((fault: unknown) => {
+        log(faultFields(fault));
+        outgoing.destroy();
+      });
   };
 }
 

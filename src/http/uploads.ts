@@ -1,7 +1,7 @@
 /**
  * Bodies that are being read. A slow or large upload holds memory before any queue knows of it,
  * so each takes a place first: a few per caller, a bounded number and a bounded sum of bytes in
- * all. Bytes are reserved as declared, or as the limit when nothing was declared.
+ * all. Bytes are reserved as declared; when nothing was declared, in steps, as they come.
  *
  * Places and bytes are a commons: when there is none left, a newcomer gets that of whoever holds
  * more than it would, or of one that is slow, since whoever sends a byte a second would hold it for
@@ -27,7 +27,7 @@ export interface UploadLimits {
 export interface Upload {
   /** Aborted when it has to give way; the reason is the refusal that its sender is told. */
   readonly gaveWay: StopSignal;
-  /** So much more of it has come. */
+  /** So much more of it has come. @throws Refusal queue_full when there is no room for it */
   count(bytes: number): void;
   /** Gives the place back; may be called again. */
   end(): void;
@@ -37,9 +37,10 @@ interface Begun {
   /** The caller, or its network. */
   readonly holder: string;
   readonly key: string;
-  readonly bytes: number;
   readonly sinceMs: number;
   readonly stop: Stop;
+  /** Reserved for it. */
+  bytes: number;
   cameBytes: number;
 }
 
@@ -66,9 +67,12 @@ export class Uploads {
     return this.#bytes;
   }
 
-  /** @throws Refusal caller_busy, queue_full */
-  begin({ key, group }: Caller, bytes: number): Upload {
-    const { perCaller, nowMs, reserve } = this.#limits;
+  /**
+   * @param declared undefined when nobody knows how much will come
+   * @throws Refusal caller_busy, queue_full
+   */
+  begin({ key, group }: Caller, declared: number | undefined): Upload {
+    const { perCaller, nowMs } = this.#limits;
     const all = [...this.#begun];
     const own = all.filter((one) => one.key === key);
     if (own.length >= perCaller) {
@@ -84,16 +88,11 @@ export class Uploads {
       throw new Refusal("caller_busy", "Uploads of your network are under way.", RETRY_SECONDS);
     }
     const stop = new Stop();
-    const one: Begun = { holder, key, bytes, sinceMs: nowMs(), stop, cameBytes: 0 };
-    this.#makeRoom(one);
-    reserve(bytes);
-    this.#begun.add(one);
-    this.#bytes += bytes;
+    const one: Begun = { holder, key, sinceMs: nowMs(), stop, bytes: 0, cameBytes: 0 };
+    this.#reserve(one, declared ?? TRANSFER_LIMITS.uploadStepBytes);
     return {
       gaveWay: stop,
-      count: (came) => {
-        one.cameBytes += came;
-      },
+      count: (came) => this.#count(one, came),
       end: () => this.#end(one),
     };
   }
@@ -109,14 +108,34 @@ export class Uploads {
       throw new Refusal("too_large", `The body may have ${limitBytes} bytes.`);
     }
     const isSmall = declared !== undefined && declared <= TRANSFER_LIMITS.smallBodyBytes;
-    return isSmall ? placeless() : this.begin(caller, declared ?? limitBytes);
+    return isSmall ? placeless() : this.begin(caller, declared);
   }
 
-  #makeRoom(newcomer: Begun): void {
+  #count(one: Begun, came: number): void {
+    one.cameBytes += came;
+    // One that gave way holds nothing any more, and is about to be told.
+    if (one.cameBytes <= one.bytes || !this.#begun.has(one)) return;
+    const { uploadStepBytes: step } = TRANSFER_LIMITS;
+    this.#reserve(one, Math.ceil((one.cameBytes - one.bytes) / step) * step);
+  }
+
+  /** For one that begins, and for one that turns out to be larger. */
+  #reserve(one: Begun, bytes: number): void {
+    this.#makeRoom(one, bytes);
+    this.#limits.reserve(bytes);
+    this.#begun.add(one);
+    one.bytes += bytes;
+    this.#bytes += bytes;
+  }
+
+  #makeRoom(asker: Begun, bytes: number): void {
     const { total, totalBytes } = this.#limits;
-    while (this.#begun.size >= total || this.#bytes + newcomer.bytes > totalBytes) {
-      const byBytes = this.#bytes + newcomer.bytes > totalBytes;
-      const loser = newcomer.bytes > totalBytes ? undefined : this.#whoGivesWay(newcomer, byBytes);
+    const places = this.#begun.has(asker) ? 0 : 1;
+    while (this.#begun.size + places > total || this.#bytes + bytes > totalBytes) {
+      const byBytes = this.#bytes + bytes > totalBytes;
+      const wanted = byBytes ? bytes : places;
+      const fits = asker.bytes + bytes <= totalBytes;
+      const loser = fits ? this.#whoGivesWay(asker, wanted, byBytes) : undefined;
       if (loser === undefined) {
         throw new Refusal("queue_full", "Too many uploads are under way.", RETRY_SECONDS);
       }
@@ -127,10 +146,10 @@ export class Uploads {
     }
   }
 
-  /** The newest of whoever holds most, if that is more than the newcomer would; or the slowest. */
-  #whoGivesWay(newcomer: Begun, byBytes: boolean): Begun | undefined {
-    const held = new Map<string, number>();
-    for (const one of [...this.#begun, newcomer]) {
+  /** The newest of whoever holds most, if that is more than the asker would; or the slowest. */
+  #whoGivesWay(asker: Begun, wanted: number, byBytes: boolean): Begun | undefined {
+    const held = new Map([[asker.holder, wanted]]);
+    for (const one of this.#begun) {
       held.set(one.holder, (held.get(one.holder) ?? 0) + (byBytes ? one.bytes : 1));
     }
     const heldBy = ({ holder }: Begun) => held.get(holder) ?? 0;
@@ -138,9 +157,9 @@ export class Uploads {
     for (const one of this.#begun) {
       if (most === undefined || heldBy(one) >= heldBy(most)) most = one;
     }
-    if (most !== undefined && heldBy(most) > heldBy(newcomer)) return most;
+    if (most !== undefined && heldBy(most) > heldBy(asker)) return most;
     return [...this.#begun]
-      .filter((one) => one.holder !== newcomer.holder && this.#isSlow(one))
+      .filter((one) => one.holder !== asker.holder && this.#isSlow(one))
       .sort((a, b) => a.cameBytes - b.cameBytes)[0];
   }
 

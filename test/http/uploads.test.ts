@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Caller } from "../../src/core/caller.ts";
 import { Refusal } from "../../src/core/errors.ts";
-import { SHARING } from "../../src/core/limits.ts";
+import { SHARING, TRANSFER_LIMITS } from "../../src/core/limits.ts";
 import { Uploads } from "../../src/http/uploads.ts";
 import { echo, makeRig, post, readAnswer, settle } from "../fakes/service.ts";
 
@@ -22,6 +22,7 @@ function codeOf(action: () => unknown): string {
   return "none";
 }
 
+const STEP = TRANSFER_LIMITS.uploadStepBytes;
 let nowMs = 0;
 const reserved: number[] = [];
 
@@ -109,14 +110,52 @@ describe("Uploads", () => {
 
   it("gives a newcomer the place of one that is slow, not of one that is not", () => {
     nowMs = 0;
-    const few = uploadsOf({ total: 2, totalBytes: 1000 });
-    const [slow, quick] = [few.begin(a, 1), few.begin(b, 1)];
+    const quickBytes = 10 * SHARING.slowBytesPerSecond;
+    const few = uploadsOf({ total: 2, totalBytes: 3 * quickBytes });
+    const [slow, quick] = [few.begin(a, quickBytes), few.begin(b, quickBytes)];
     nowMs = 10_000;
-    quick.count(10 * SHARING.slowBytesPerSecond);
-    slow.count(10 * SHARING.slowBytesPerSecond - 1);
-    few.begin(c, 1);
+    quick.count(quickBytes);
+    slow.count(quickBytes - 1);
+    few.begin(c, quickBytes);
     assert.equal(slow.gaveWay.aborted, true);
     assert.equal(quick.gaveWay.aborted, false);
+  });
+
+  it("gives one of undeclared length memory in steps, as its bytes come", () => {
+    reserved.length = 0;
+    const uploads = uploadsOf({ total: 2, totalBytes: 10 * STEP });
+    const upload = uploads.begin(a, undefined);
+    assert.deepEqual(reserved, [STEP], "some before a byte is read");
+    upload.count(STEP);
+    assert.equal(uploads.heldBytes, STEP);
+    upload.count(1);
+    upload.count(STEP - 1);
+    assert.equal(uploads.heldBytes, 2 * STEP);
+    upload.count(2 * STEP + 1);
+    assert.deepEqual(reserved, [STEP, STEP, 3 * STEP]);
+    upload.end();
+    assert.equal(uploads.heldBytes, 0);
+  });
+
+  it("refuses one that grows beyond all room, and takes room from whoever holds more", () => {
+    const uploads = uploadsOf({ total: 10, totalBytes: 4 * STEP });
+    const [grows, holds] = [uploads.begin(a, undefined), uploads.begin(b, 3 * STEP)];
+    grows.count(2 * STEP);
+    assert.equal(holds.gaveWay.aborted, true);
+    const other = uploads.begin(c, 2 * STEP);
+    assert.equal(
+      codeOf(() => grows.count(1)),
+      "queue_full",
+      "it would hold most itself",
+    );
+    assert.equal(
+      codeOf(() => grows.count(5 * STEP)),
+      "queue_full",
+    );
+    assert.equal(other.gaveWay.aborted, false);
+    assert.equal(uploads.heldBytes, 4 * STEP);
+    holds.count(9 * STEP);
+    assert.equal(uploads.heldBytes, 4 * STEP, "who gave way holds nothing more");
   });
 
   it("counts a network as four callers", () => {
@@ -163,6 +202,33 @@ describe("bodies under way", () => {
       await writer.close();
     }
     for (const answer of await Promise.all(begun)) assert.equal(await answer.text(), "done");
+  });
+
+  it("of undeclared length fit where memory is short, as far as they are small", async () => {
+    const rig = makeRig({ ramBudgetBytes: 64 * STEP });
+    rig.runner.script = echo;
+    const sent = (bytes: number) => {
+      const { readable, writer } = slowBody();
+      const boundary = "--b\r\nContent-Disposition: form-data; name=";
+      const head = `${boundary}"manifest"\r\n\r\n{"interpreter":"python3","entrypoint":"a.py"}\r\n`;
+      const write = async () => {
+        await writer.write(Buffer.from(`${head}${boundary}"files"; filename="a.py"\r\n\r\nhello`));
+        for (let left = bytes; left > 0; left -= 65_536) await writer.write(Buffer.alloc(65_536));
+        await writer.write(Buffer.from("\r\n--b--\r\n"));
+        await writer.close();
+      };
+      write().catch(() => undefined);
+      const headers = { "Content-Type": "multipart/form-data; boundary=b" };
+      const init = { method: "POST", headers, body: readable, duplex: "half" as const };
+      return rig.app.request("/run", init);
+    };
+    const small = await readAnswer(await sent(0));
+    assert.deepEqual([small.status, small.json?.stdout], [200, "hello"]);
+    // Of a quarter of the budget, for all uploads.
+    const large = await readAnswer(await sent(20 * STEP));
+    assert.deepEqual([large.status, large.json?.code], [503, "queue_full"]);
+    assert.ok(Number(large.json?.retry_after) > 0);
+    assert.equal((await readAnswer(await sent(0))).status, 200, "it holds nothing any more");
   });
 
   it("give their place back when they break off or are refused", async () => {
