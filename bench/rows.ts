@@ -197,18 +197,23 @@ export async function memoryRows(service: Service, isQuick: boolean): Promise<Ro
   await sleep(5_000);
   const idle = (groupCpuMs(service) - cpuBefore) / 50;
   const all = processesOf(service.pid);
-  const sum = (of: (one: (typeof all)[number]) => number) =>
-    all.reduce((total, one) => total + of(one), 0) / 1024;
+  const megabytes = (of: (one: (typeof all)[number]) => number) =>
+    all.reduce((total, one) => total + of(one), 0) * (1024 / 1e6);
   const when = isQuick ? "after 5 s without work" : "after 65 s without work";
-  const private_ = sum((one) => one.privateKib);
+  const written = megabytes((one) => one.writtenKib);
+  const private_ = megabytes((one) => one.privateKib);
+  const resident = megabytes((one) => one.residentKib);
   return [
-    row("rest", `all processes ${when}, private memory`, private_, "MiB", { most: 20 }),
+    row("rest", `all processes ${when}, memory that they have written`, written, "MB", {
+      most: 20,
+    }),
     row(
-      "rest-resident",
-      "the same, resident",
-      sum((one) => one.residentKib),
-      "MiB",
+      "rest-private",
+      "the same, with pages of files that are mapped by no other",
+      private_,
+      "MB",
     ),
+    row("rest-resident", "the same, resident", resident, "MB"),
     row("idle", "CPU with nothing to do", idle, "% of a core", { most: 1 }),
   ];
 }

@@ -62,6 +62,9 @@ function isHealthy(port: number): Promise<boolean> {
 export interface ProcessCost {
   readonly name: string;
   readonly pid: number;
+  /** What it has written and shares with no other process. */
+  readonly writtenKib: number;
+  /** Beside that pages of files that no other process has mapped, its own program among them. */
   readonly privateKib: number;
   readonly residentKib: number;
   /** Of itself, not of its children. */
@@ -106,6 +109,7 @@ function costOf(pid: number): ProcessCost | undefined {
     return {
       pid,
       name: nameOf(pid),
+      writtenKib: kib("Private_Dirty"),
       privateKib: kib("Private_Clean") + kib("Private_Dirty"),
       residentKib: kib("Rss"),
       cpuMs: (Number(fields[11]) + Number(fields[12])) * TICK_MS,

@@ -40,13 +40,14 @@ int describe(const struct range *range, const struct plan *plan, char *text, siz
 /* A checkout below a directory that others cannot enter (root's home) is shown to the service at
  * a place that it can reach; the files themselves must be readable to all. */
 int mount_app(const struct range *range, struct service *service, struct fault *fault) {
-  static char node[512];
+  static char moved[COMMAND_MOST][512];
   (void)snprintf(service->app, sizeof service->app, "%s/app", range->directory);
   if (bind_read_only(service->root, service->app, 0, fault) == -1) return -1;
-  size_t length = strlen(service->root);
-  if (strncmp(service->node, service->root, length) == 0 && service->node[length] == '/') {
-    (void)snprintf(node, sizeof node, "%s%s", service->app, service->node + length);
-    service->node = node;
+  const size_t length = strlen(service->root);
+  for (int i = 0; service->command[i] != NULL; i++) {
+    if (strncmp(service->command[i], service->root, length) != 0 || service->command[i][length] != '/') continue;
+    (void)snprintf(moved[i], sizeof moved[i], "%s%s", service->app, service->command[i] + length);
+    service->command[i] = moved[i];
   }
   TRY(chmod(range->directory, 0711), "open the runtime directory to the service");
   return 0;
@@ -81,18 +82,20 @@ static int become_service(const struct range *range, struct fault *fault) {
   return 0;
 }
 
-static _Noreturn void exec_node(const struct service *service, const char *command, bool privileged,
-                                struct fault *fault) {
+static _Noreturn void exec_node(const struct service *service, const char *verb, struct fault *fault) {
   enum { ARGUMENTS_MOST = 256 };
-  char program[400];
-  const char *arguments[ARGUMENTS_MOST + 4] = {service->node, program, command};
-  int count = 3;
-  (void)snprintf(program, sizeof program, "%s/src/cli/program.ts", privileged ? service->app : service->root);
-  for (int i = 0; service->arguments[i] != NULL && count < ARGUMENTS_MOST; i++)
+  const char *arguments[COMMAND_MOST + ARGUMENTS_MOST + 2] = {NULL};
+  int count = 0;
+  while (service->command[count] != NULL) {
+    arguments[count] = service->command[count];
+    count++;
+  }
+  arguments[count++] = verb;
+  for (int i = 0; service->arguments[i] != NULL && i < ARGUMENTS_MOST; i++)
     arguments[count++] = service->arguments[i];
   /* In the caller's directory: options may name files relative to it. */
-  execv(service->node, (char *const *)(uintptr_t)arguments);
-  fail(fault, "run %.80s (are the project's files readable to all?)", service->node);
+  execv(arguments[0], (char *const *)(uintptr_t)arguments);
+  fail(fault, "run %.80s (are the project's files readable to all?)", arguments[0]);
   (void)fprintf(stderr, "sandrun: %s: %s\n", fault->step, strerror(fault->err));
   _exit(FAILED);
 }
@@ -107,7 +110,7 @@ int ask_plan(const struct range *range, const struct service *service, struct pl
     /* What else root's shell left open is no business of a uid without rights. */
     const int fds[] = {STDIN_FILENO, ends[1], STDERR_FILENO};
     if (keep_descriptors(fds, 3, 3, fault) == -1 || become_service(range, fault) == -1) _exit(FAILED);
-    exec_node(service, "serve-plan", range->privileged, fault);
+    exec_node(service, "serve-plan", fault);
   }
   close(ends[1]);
   int result = read_plan(ends[0], plan, fault);
@@ -207,7 +210,7 @@ int start_service(const struct range *range, const struct plan *plan, const stru
                  pass_files(plan, service, ends[1], text, sizeof text, fault) == 0 &&
                  become_service(range, fault) == 0;
     if (ready && setenv("SANDRUN_HANDOVER", text, 1) == -1) ready = fail(fault, "hand over") == 0;
-    if (ready) exec_node(service, "serve-run", range->privileged, fault);
+    if (ready) exec_node(service, "serve-run", fault);
     (void)fprintf(stderr, "sandrun: %s: %s\n", fault->step, strerror(fault->err));
     _exit(FAILED);
   }

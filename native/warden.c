@@ -108,15 +108,27 @@ static int run_warden(struct warden *warden, char **arguments) {
   return status != 0 ? status : cleaned;
 }
 
+/* ROOT COMMAND... -- OPTIONS. The command is told by whoever starts us, since it depends on how
+ * this program was built. */
+static bool take_command(struct service *service, char **words) {
+  int count = 0;
+  for (service->root = *words++; words[count] != NULL && strcmp(words[count], "--") != 0; count++) {
+    if (count == COMMAND_MOST - 1) return false;
+    service->command[count] = words[count];
+  }
+  if (count == 0 || words[count] == NULL) return false;
+  service->arguments = words + count + 1;
+  return true;
+}
+
 int main(int argc, char **argv) {
   static struct warden warden;
   if (argc > 1 && strcmp(argv[0], "keeper") == 0) live_as_keeper(argc - 1, argv + 1);
   if (argc == 2 && strcmp(argv[1], "local") == 0) return run_warden(&warden, argv);
-  if (argc >= 5 && strcmp(argv[1], "serve") == 0 && strcmp(argv[4], "--") == 0) {
+  if (argc > 2 && strcmp(argv[1], "serve") == 0 && take_command(&warden.service, argv + 2)) {
     warden.serving = true;
-    warden.service = (struct service){.node = argv[2], .root = argv[3], .arguments = argv + 5};
     return run_warden(&warden, argv);
   }
-  (void)fprintf(stderr, "sandrun-native is run by sandrun, not by hand: local | serve NODE ROOT -- OPTIONS\n");
+  (void)fprintf(stderr, "sandrun-native is run by sandrun, not by hand: local | serve ROOT COMMAND... -- OPTIONS\n");
   return FAILED;
 }

@@ -53,11 +53,14 @@ pid_t start_keeper(const struct range *range, const struct plan *plan, int binar
 int describe(const struct range *range, const struct plan *plan, char *text, size_t size,
              struct fault *fault);
 
+enum { COMMAND_MOST = 16 };
+
 /* The service: Node as its own uid, with the sockets and files of the plan. */
 struct service {
-  const char *node, *root; /* program, and directory of the project */
-  char **arguments;        /* of the command line, NULL at the end */
-  char app[320];           /* where the service sees the project */
+  const char *root;                  /* directory of the project */
+  const char *command[COMMAND_MOST]; /* Node with its flags and our program, NULL at the end */
+  char **arguments;                  /* of the command line, NULL at the end */
+  char app[320];                     /* where the service sees the project */
   int listener;
   int certificate; /* memory in which one Node leaves its own certificate to the next */
 };

@@ -4,6 +4,9 @@
 # It is dated before the work starts and put in place when all of it is done, so an interrupted
 # set-up leaves no stamp and the next run repairs it; a source changed meanwhile is built again.
 # A kernel lock (flock) makes concurrent first runs wait for each other and dies with its holder.
+#
+# `prepare_program` bundles src/ into .runtime/program-SUM, where SUM is one of all the sources: a
+# program that is not what they are now does not have the name that is looked for.
 
 node_release=24.21.0
 node_least=24
@@ -30,6 +33,14 @@ is_ready() {
 # Sets $node, after doing whatever of the set-up is missing.
 prepare() {
   is_ready && return
+  alone set_up_once
+  # A source dated in the future never looks built; then every run comes this way, which works.
+  is_ready || { read -r node <"$ready" && [ -x "$node" ]; } ||
+    fail "the set-up did not hold; remove $root/.runtime and run again"
+}
+
+# Runs a function of this file while no other set-up of this checkout runs.
+alone() {
   mkdir -p "$root/.runtime" 2>/dev/null && [ -w "$root/.runtime" ] ||
     fail "cannot write to $root/.runtime to set up; run once as the owner of this checkout"
   command -v flock >/dev/null || fail "flock is missing; install the package util-linux"
@@ -38,11 +49,12 @@ prepare() {
       say "another set-up is running; waiting for it"
       flock 9
     }
-    is_ready || set_up
+    "$@"
   ) 9>"$root/.runtime/lock" || exit 125
-  # A source dated in the future never looks built; then every run comes this way, which works.
-  is_ready || { read -r node <"$ready" && [ -x "$node" ]; } ||
-    fail "the set-up did not hold; remove $root/.runtime and run again"
+}
+
+set_up_once() {
+  is_ready || set_up
 }
 
 set_up() {
@@ -112,6 +124,45 @@ build_native() {
   make -C "$root/native" >>"$log" 2>&1 || give_up "could not build the sandbox in native/"
 }
 
+# Sets $program to the bundle of the sources as they are now, after making it when it is not there.
+prepare_program() {
+  name_program
+  [ ! -f "$program" ] || return 0
+  alone build_program
+  name_program
+}
+
+# By the contents, since a date can hide a change. The build refuses sources that this does not see.
+name_program() {
+  # shellcheck disable=SC2046 # two words on purpose
+  set -- $( (cd "$root" && export LC_ALL=C && cksum package-lock.json scripts/buildProgram.ts src/*.ts src/*/*.ts) | cksum)
+  program=$root/.runtime/program-$1-$2/program.js
+}
+
+build_program() {
+  name_program
+  until [ -f "$program" ]; do
+    made=$root/.runtime/program.new
+    rm -rf "$made"
+    NO_COLOR=1 "$node" --disable-warning=ExperimentalWarning "$root/scripts/buildProgram.ts" "$made" \
+      >"$root/.runtime/setup.log" 2>&1 ||
+      give_up "could not bundle the program in src/"
+    # What was changed meanwhile is in it or is not; then it has no name.
+    built=$program
+    name_program
+    [ "$program" = "$built" ] || continue
+    drop_programs
+    mv -f "$made" "${program%/*}"
+  done
+}
+
+# Former programs, but those that somebody runs: a service starts its Node again from where it lies.
+drop_programs() {
+  for old in "$root"/.runtime/program-*; do
+    grep -qsF "/${old##*/}/" /proc/[0-9]*/cmdline || rm -rf "$old"
+  done
+}
+
 # The web page, built when it is first served and whenever a source of it is newer. Not by `prepare`:
 # the command line must start quickly.
 prepare_web() {
@@ -127,7 +178,7 @@ prepare_web() {
 }
 
 give_up() {
-  tail -n 15 "$log" >&2
+  tail -n 15 "$root/.runtime/setup.log" >&2
   fail "$1 (the whole log is .runtime/setup.log); mend that and run again"
 }
 

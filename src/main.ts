@@ -217,7 +217,6 @@ export async function serve(argv: readonly string[], env: NodeJS.ProcessEnv): Pr
     mostWaiting: mostWaiting(handover.slots - 1),
   });
   const talk = new succession.Talk(descriptorOf(handover, "talk"));
-  if (handover.isSuccessor) await succession.getReady(talk, scout);
   const service = createService({
     ...config,
     slots: slotsOf(config),
@@ -231,12 +230,13 @@ export async function serve(argv: readonly string[], env: NodeJS.ProcessEnv): Pr
   const own = config.behindProxy ? undefined : certificate.certificateOf(handover);
   const tls = own === undefined ? {} : { tls: { cert: own.certPem, key: own.keyPem } };
   const fd = descriptorOf(handover, "listen");
+  if (handover.isSuccessor) await succession.getReady(talk, scout);
   const listening = await listen({ ...service, log, ...tls }, { fd });
   talk.say("serves");
   log({ event: "started" });
   if (!handover.isSuccessor) {
     announce(config, listening, own);
-    void scout();
+    void scout().then(succession.giveBackMemory);
   }
   await Promise.race([stopped, succession.untilReplaced(talk, listening.traffic, service.engine)]);
   log({ event: "stopping" });

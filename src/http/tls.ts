@@ -23,7 +23,9 @@ export function tlsOptions(files: TlsFiles): SecureContextOptions {
   if (!certificate.checkPrivateKey(key)) {
     throw new TlsError("The key does not belong to the certificate.");
   }
-  return { cert: files.cert, key: files.key, minVersion: "TLSv1.2", honorCipherOrder: true };
+  const { cert, key: pem } = files;
+  // No authority is trusted here, as callers have no certificates: a list of all would only take room.
+  return { cert, key: pem, ca: [], minVersion: "TLSv1.2", honorCipherOrder: true };
 }
 
 /** SHA-256 of the certificate, upper-case hex pairs with colons. */

@@ -12,6 +12,7 @@ import { run } from "../support/boxes.ts";
 import { BREAKABLE, openRunner, shownBy, UNBUILDABLE, useBroken } from "./broken.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+const PROGRAM = fileURLToPath(new URL("../../src/cli/program.ts", import.meta.url));
 const broken = useBroken();
 
 for (const name of BREAKABLE) {
@@ -56,7 +57,7 @@ function addressOf(stderr: NodeJS.ReadableStream): Promise<string> {
 }
 
 test("S15: a service whose boxes lack a layer stays up, says so and runs nothing", async () => {
-  const words = ["serve", process.execPath, ROOT.replace(/\/$/, ""), "--"];
+  const words = ["serve", ROOT.replace(/\/$/, ""), process.execPath, PROGRAM, "--"];
   const options = ["--port", "0", "--listen", "127.0.0.1", "--behind-proxy", "--slots", "2"];
   const program = broken.program("missing", "time");
   const child = spawn(program, [...words, ...options], { stdio: ["ignore", "ignore", "pipe"] });

@@ -1,16 +1,19 @@
 /**
- * The script `sandrun` in a make-believe checkout: npm, make and the compiler are stand-ins that
- * leave a line in a log, so nothing is fetched and every step is counted.
+ * The script `sandrun` in a make-believe checkout: npm, make, the compiler and the bundler are stand-ins
+ * that leave a line in a log, so nothing is fetched and every step is counted.
  */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import {
   appendFileSync,
   chmodSync,
   copyFileSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   symlinkSync,
   utimesSync,
   writeFileSync,
@@ -35,6 +38,7 @@ interface Ran {
 interface Checkout {
   readonly dir: string;
   readonly bin: string;
+  readonly env: NodeJS.ProcessEnv;
   run(
     words: readonly string[],
     from?: { cwd?: string; script?: string; env?: object },
@@ -69,6 +73,13 @@ printf '#!/bin/sh\\nprintf "[%%s]" "$@"\\n' >"$2/build/sandrun-native"
 chmod +x "$2/build/sandrun-native"
 `;
 
+const BUNDLER = `
+import { appendFileSync, cpSync, mkdirSync } from "node:fs";
+appendFileSync(process.env["LOG"] ?? "", "bundle\\n");
+mkdirSync(process.argv[2] ?? "");
+cpSync(new URL("../src/cli/program.ts", import.meta.url), \`\${process.argv[2]}/program.js\`);
+`;
+
 function script(path: string, body: string): void {
   writeFileSync(path, `#!/bin/sh\n${body}`, { mode: 0o755 });
 }
@@ -85,6 +96,8 @@ async function checkout(t: TestContext): Promise<Checkout> {
   for (const name of ["Makefile", "a.c", "a.h"]) writeFileSync(join(dir, "native", name), "");
   const program = "process.stdout.write(JSON.stringify(process.argv.slice(2)))";
   writeFileSync(join(dir, "src/cli/program.ts"), program);
+  writeFileSync(join(dir, "src/main.ts"), "");
+  writeFileSync(join(dir, "scripts/buildProgram.ts"), BUNDLER);
   writeFileSync(log, "");
   for (const tool of [...TOOLS, "chmod"]) symlinkSync(`/usr/bin/${tool}`, join(bin, tool));
   script(join(bin, "npm"), NPM);
@@ -96,6 +109,7 @@ async function checkout(t: TestContext): Promise<Checkout> {
   return {
     dir,
     bin,
+    env: base,
     run: (words, { cwd = dir, script: called = join(dir, "sandrun"), env = {} } = {}) =>
       call(called, words, cwd, { ...base, ...env }),
     steps: () =>
@@ -133,7 +147,8 @@ async function call(
   return { status, stdout, stderr };
 }
 
-const FIRST = ["npm install", "npm ci", "make"];
+const SET_UP = ["npm install", "npm ci", "make"];
+const FIRST = [...SET_UP, "bundle"];
 
 test("the first run sets up with one line on stderr, the second does nothing of it", async (t) => {
   const it = await checkout(t);
@@ -168,7 +183,7 @@ test("a set-up that broke is told in one sentence, and the next run mends it", a
   assert.match(broken.stderr, /the network is down\nsandrun: could not fetch the dependencies/);
   const mended = await it.run([]);
   assert.equal(mended.status, 0);
-  assert.deepEqual(it.steps(), ["npm install", "npm ci", "npm ci", "make"]);
+  assert.deepEqual(it.steps(), ["npm install", "npm ci", "npm ci", "make", "bundle"]);
 });
 
 test("packages that were lost and fetched only in part are fetched again", async (t) => {
@@ -214,7 +229,67 @@ test("does again only what changed", async (t) => {
   assert.deepEqual(it.steps(), [...FIRST, "make"]);
   appendFileSync(join(it.dir, "package-lock.json"), "\n");
   await it.run([]);
-  assert.deepEqual(it.steps(), [...FIRST, "make", "npm ci", "make"]);
+  assert.deepEqual(it.steps(), [...FIRST, "make", "npm ci", "make", "bundle"]);
+});
+
+/** As an editor that keeps dates, or a copy of another checkout, leaves it. */
+function rewrite(path: string, text: string): void {
+  const { atime, mtime } = statSync(path);
+  writeFileSync(path, text);
+  utimesSync(path, atime, mtime);
+}
+
+test("what runs are the sources as they are, whatever their dates and sizes say", async (t) => {
+  const it = await checkout(t);
+  await it.run([]);
+  const program = join(it.dir, "src/cli/program.ts");
+  for (const word of ["one", "two", "one"]) {
+    rewrite(program, `process.stdout.write("${word}")`);
+    assert.equal((await it.run([])).stdout, word);
+    assert.equal((await it.run([])).stdout, word);
+  }
+  assert.deepEqual(it.steps(), [...FIRST, "bundle", "bundle", "bundle"]);
+  rewrite(join(it.dir, "src/main.ts"), "// new");
+  await it.run([]);
+  writeFileSync(join(it.dir, "src/cli/more.ts"), "");
+  await it.run([]);
+  assert.equal(it.steps().length, FIRST.length + 5);
+});
+
+test("a bundle that somebody runs is kept, others are dropped", async (t) => {
+  const it = await checkout(t);
+  const program = join(it.dir, "src/cli/program.ts");
+  const bundles = () =>
+    readdirSync(join(it.dir, ".runtime")).filter((name) => /program/.test(name));
+  writeFileSync(program, "process.stdin.pipe(process.stdout)");
+  const running = spawn(join(it.dir, "sandrun"), [], { cwd: it.dir, env: it.env });
+  running.stdin.write("started");
+  await once(running.stdout, "data");
+  const [used] = bundles();
+  for (const text of ["1", "2", "3"]) {
+    rewrite(program, text);
+    await it.run([]);
+  }
+  assert.ok(used !== undefined && bundles().includes(used));
+  assert.equal(bundles().length, 2);
+  running.stdin.end();
+  await once(running, "close");
+  rewrite(program, "4");
+  await it.run([]);
+  assert.equal(bundles().length, 1);
+});
+
+test("sources that cannot be bundled are told, and run when they are mended", async (t) => {
+  const it = await checkout(t);
+  await it.run([]);
+  const bundler = join(it.dir, "scripts/buildProgram.ts");
+  const good = readFileSync(bundler, "utf8");
+  writeFileSync(bundler, `process.stderr.write("no such module\\n"); process.exit(1);`);
+  const broken = await it.run(["x"]);
+  assert.equal(broken.status, 125);
+  assert.match(broken.stderr, /^no such module\nsandrun: could not bundle the program in src\/ /);
+  writeFileSync(bundler, `${good}// mended`);
+  assert.equal((await it.run(["x"])).stdout, '["x"]');
 });
 
 test("takes the machine's own Node when it is new enough", async (t) => {
@@ -222,7 +297,7 @@ test("takes the machine's own Node when it is new enough", async (t) => {
   rmSync(join(it.bin, "node"));
   symlinkSync(process.execPath, join(it.bin, "node"));
   assert.equal((await it.run([])).status, 0);
-  assert.deepEqual(it.steps(), ["npm ci", "make"]);
+  assert.deepEqual(it.steps(), ["npm ci", "make", "bundle"]);
 });
 
 test("a source with a date in the future does not keep it from running", async (t) => {
@@ -268,7 +343,12 @@ for (const words of SERVE) {
       .filter((word) => word !== "serve")
       .map((word) => `[${word}]`)
       .join("");
-    assert.equal(ran.stdout, `[serve][${process.execPath}][${it.dir}][--]${given}`);
+    const [, root, command] = /^\[serve\]\[(.*?)\](.*)\[--\]/.exec(ran.stdout) ?? [];
+    assert.equal(root, it.dir);
+    assert.ok(command !== undefined);
+    assert.ok(command.startsWith(`[${process.execPath}][--`));
+    assert.match(command, /\[\/[^[]*\/a checkout\/\.runtime\/program-\d+-\d+\/program\.js\]$/);
+    assert.ok(ran.stdout.endsWith(`[--]${given}`));
   });
 }
 

@@ -18,8 +18,8 @@ end
 # As in native/succession.c: what comes sooner is out of turn.
 ASK_LEAST = 31
 
-# As Node is called: PROGRAM.ts COMMAND OPTIONS.
-command, part = sys.argv[2], sys.argv[3]
+# As Node is called, but for its flags and the program: VERB OPTIONS.
+command, part = sys.argv[1], sys.argv[2]
 if command == "serve-plan":
     sys.stdout.write(PLAN)
     sys.exit(0)

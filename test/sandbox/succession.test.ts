@@ -29,7 +29,7 @@ interface Played {
 }
 
 function play(part: string): Played {
-  const child = spawn(nativeProgram(), ["serve", program, place, "--", part], {
+  const child = spawn(nativeProgram(), ["serve", place, program, "--", part], {
     stdio: ["ignore", "inherit", "pipe"],
   });
   const told: string[] = [];

@@ -1,0 +1,47 @@
+/** What a service that has nothing to do takes from its machine. */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { childrenOf, ownWardens } from "../support/host.ts";
+import { startService } from "./curl.ts";
+
+const MOST_BYTES = 20e6;
+const PLAIN = ["-H", "Content-Type: text/plain"];
+
+/** Memory that a process has written and shares with no other; pages of files are the machine's. */
+function writtenBytes(pid: number): number {
+  const kib = /^Private_Dirty: *(\d+) kB/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, "utf8"));
+  return Number(kib?.[1]) * 1024;
+}
+
+function commandOf(pid: number): string {
+  return readFileSync(`/proc/${pid}/cmdline`, "utf8");
+}
+
+function descendantsOf(pid: number): number[] {
+  return childrenOf(pid).flatMap((child) => [child, ...descendantsOf(child)]);
+}
+
+test("all processes of a service at rest have written less than 20 MB", async (t) => {
+  const service = await startService([]);
+  try {
+    const warden = ownWardens().find(({ pid }) => pid === service.pid);
+    assert.ok(warden);
+    const node = () => childrenOf(warden.pid).find((pid) => commandOf(pid).includes("serve-run"));
+    const first = node();
+    assert.ok(first !== undefined);
+    const ran = await service.curl("--data-binary", "print(6 * 7)", `${service.url}/run`, ...PLAIN);
+    assert.equal(ran, "42\n");
+    // Whoever served it is replaced after a minute; what waited for more of its kind has gone by then.
+    while (childrenOf(warden.pid).includes(first) || node() === undefined) await sleep(20);
+    const pids = [warden.pid, ...descendantsOf(warden.pid)];
+    const sizes = pids.map(writtenBytes);
+    t.diagnostic(sizes.map((bytes) => `${(bytes / 1e6).toFixed(2)} MB`).join(", "));
+    assert.equal(pids.length, 3, "warden, keeper and Node");
+    const all = sizes.reduce((sum, bytes) => sum + bytes, 0);
+    assert.ok(all < MOST_BYTES, `${all} bytes`);
+  } finally {
+    await service.stop();
+  }
+});
