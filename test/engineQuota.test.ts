@@ -231,6 +231,22 @@ describe("Engine and sleepers", () => {
     );
   });
 
+  it("ends no job that wants a processor, when others than its neighbours take all of the machine", async () => {
+    const { clock, jobs, runs, submit } = await crowded([A, A, B]);
+    const [first, second] = runs;
+    assert.ok(first && second);
+    first.isHungry = second.isHungry = true;
+    const waiting = submit(C);
+    clock.advance(20 * SECOND);
+    await settle();
+    assert.deepEqual(
+      jobs.map(({ end }) => end?.outcome.kind),
+      [undefined, undefined, "evicted"],
+      "another one, whose caller has not held slots for as long",
+    );
+    assert.equal(waiting.state, "running");
+  });
+
   it("ends a job that worked once and sleeps now", async () => {
     const { clock, jobs, runs, submit } = await crowded([A]);
     const [run] = runs;

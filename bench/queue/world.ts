@@ -55,6 +55,10 @@ class SimulatedJob implements Counted {
     return this.usedMs;
   }
 
+  wantsCpu(): boolean {
+    return this.want.sleepMs === undefined && this.usedMs < this.want.cpuMs;
+  }
+
   throttle(cpus: number | undefined): void {
     this.cpus = cpus ?? 1;
   }

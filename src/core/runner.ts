@@ -23,6 +23,8 @@ export interface RunningJob {
    * @throws SandboxFault when the kernel does not tell
    */
   cpuMs(): number;
+  /** Whether any of it runs, or would if it were given a processor, at this moment. */
+  wantsCpu(): boolean;
   /**
    * Holds the job to so many cores, below its own limit; undefined lifts that. A kill lifts it
    * too, for good: a throttled job takes seconds to die.

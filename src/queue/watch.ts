@@ -4,9 +4,9 @@
  * rate, or lets them go again. A cheap look: one counter a job.
  *
  * A job *sleeps* when it has used next to nothing for a while: less than a hundredth of a core, and
- * less than a quarter of what it could have had beside the others, or when it is throttled. When
- * somebody with credit waits for a slot, one that sleeps gives way: of whoever has held slots for
- * longest in all, the one that has slept longest.
+ * less than a quarter of what it could have had beside the others, or when it is throttled; and
+ * when, asked, none of it wants a processor. When somebody with credit waits for a slot, one that
+ * sleeps gives way: of whoever has held slots for longest in all, the one that has slept longest.
  *
  * What was charged is what was used: at the end the rest is charged, whatever the end was. A
  * counter that cannot be read ends the job, since one that is not counted has no limit.
@@ -24,7 +24,7 @@ export interface Held {
 }
 
 /** What is looked at of a job that runs. */
-export type Counted = Pick<RunningJob, "cpuMs" | "throttle" | "memoryBytes">;
+export type Counted = Pick<RunningJob, "cpuMs" | "wantsCpu" | "throttle" | "memoryBytes">;
 
 interface Watched {
   readonly held: Held;
@@ -119,7 +119,8 @@ export class Watch {
       const foundMs = found === undefined ? -1 : (heldMs.get(found.held.caller.key) ?? 0);
       const ownMs = heldMs.get(key) ?? 0;
       const isLonger = ownMs === foundMs && job.busyAtMs < (found?.busyAtMs ?? nowMs);
-      if (ownMs > foundMs || isLonger) found = job;
+      // Where others take all of the machine, a busy job may be given next to nothing.
+      if ((ownMs > foundMs || isLonger) && !job.running.wantsCpu()) found = job;
     }
     return found?.held.id;
   }

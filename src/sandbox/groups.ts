@@ -8,6 +8,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { SandboxFault } from "../core/errors.ts";
 import { Counter, nameOf } from "./counter.ts";
 import type { CgroupPlaces } from "./handover.ts";
+import { anyWantsCpu } from "./threads.ts";
 
 export interface JobLimits {
   readonly memoryBytes: number;
@@ -163,6 +164,12 @@ export class Groups {
     const cpuMs =
       version === 2 ? () => counter.read("usage_usec ") / 1e3 : () => counter.read() / 1e6;
     return { cpuMs, close: () => counter.close() };
+  }
+
+  /** Whether any thread of a job runs or waits for a processor at this moment; false when nobody tells. */
+  wantsCpu(slot: number): boolean {
+    const name = this.#places.version === 2 ? "cgroup.threads" : "tasks";
+    return anyWantsCpu(this.#file("cpu", slot, name));
   }
 
   /** Most memory that the job's group ever had. @throws SandboxFault naming the file. */

@@ -49,6 +49,10 @@ export class RunningBox implements RunningJob {
     return this.#cpuMs;
   }
 
+  wantsCpu(): boolean {
+    return !this.#hasEnded && this.#groups.wantsCpu(this.#slot);
+  }
+
   /** For the end of a job: what was read last, if the group does not tell any more. */
   lastCpuMs(): number {
     try {

@@ -134,6 +134,7 @@ function fakeRunner(setting: Setting, seen: Seen, options: LocalRunnerOptions): 
       const inputEnded = Promise.withResolvers<void>();
       events.onStarted({
         cpuMs: () => 0,
+        wantsCpu: () => false,
         throttle: () => undefined,
         memoryBytes: () => 0,
         writeStdin: async (bytes) => {

@@ -117,6 +117,12 @@ export class FakeRun implements RunningJob {
     return this.usedCpuMs;
   }
 
+  isHungry = false;
+
+  wantsCpu(): boolean {
+    return this.isHungry;
+  }
+
   /** What its cgroup holds. */
   heldBytes = 0;
 

@@ -1,6 +1,7 @@
 /** Throttling a job that runs: what it gets then, and that it dies as quickly as any other. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setImmediate } from "node:timers/promises";
 import type { RunningJob } from "../../src/core/runner.ts";
 import { begin, hold, useRunner } from "../support/boxes.ts";
 
@@ -60,6 +61,35 @@ test("S8: a throttled job gets its part of a core and no more, until that is lif
   assert.ok(Math.max(...throttled) < 150, told);
   assert.ok(Math.max(...free) > 2 * Math.max(...throttled), told);
   assert.equal(job.running.cpuMs() <= finished.usage.cpuMs, true);
+});
+
+test("S23: a job that wants a processor is told from one that sleeps, whatever it is called", async () => {
+  const name = "open('/proc/self/comm', 'w').write(') R 1')";
+  const sleeper = await beginBusy(
+    `import time\n${name}\nprint("ready", flush=True)\ntime.sleep(100)`,
+  );
+  // One that prints is not asleep yet.
+  while (sleeper.running.wantsCpu()) await setImmediate();
+  let seen = 0;
+  for (let look = 0; look < 100; look++) {
+    if (sleeper.running.wantsCpu()) seen += 1;
+    await setImmediate();
+  }
+  assert.equal(seen, 0);
+  sleeper.stop();
+  await sleeper.ended;
+  assert.equal(sleeper.running.wantsCpu(), false);
+  // One thread of two: the other one, which came first, waits for it.
+  const busy = await beginBusy(
+    "import threading\ndef burn():\n  while True: pass\nthreading.Thread(target=burn).start()\nprint('ready', flush=True)",
+  );
+  busy.running.throttle(0.01);
+  for (let look = 0; look < 100; look++) {
+    assert.equal(busy.running.wantsCpu(), true);
+    await setImmediate();
+  }
+  busy.stop();
+  await busy.ended;
 });
 
 test("a throttle is never more than the job's own limit", async () => {
