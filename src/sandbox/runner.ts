@@ -203,16 +203,10 @@ export class SandboxRunner implements Runner {
     if (held === undefined) return build(request);
     const hold = encodeHold(held, this.#options.cpus);
     const mayFork = this.#options.forks !== false && isForked(held, environment);
-    const warmFrom = mayFork ? this.#templates.take() : undefined;
-    if (warmFrom !== undefined) {
-      try {
-        return await build({ ...request, warmFrom }, hold);
-      } catch {
-        // Whatever it was, what is started for this box alone has nothing to do with it.
-        this.#templates.failed();
-      }
-    }
-    return build(request, hold);
+    const forked = mayFork
+      ? await this.#templates.fork((warmFrom) => build({ ...request, warmFrom }, hold))
+      : undefined;
+    return forked ?? build(request, hold);
   }
 
   /** @returns the index of a tree of the plan + 1, 0 = none */

@@ -20,6 +20,8 @@ import {
 
 /** Boxes of one template. */
 export const BOXES_OF_TEMPLATE = 100;
+/** Its successor is started when it has so many left. */
+const EARLY = 20;
 /** Without a box for so long it ends: before the service is at rest. */
 const IDLE_MS = 45_000;
 /** After one that failed; until then programs are started for each box. */
@@ -86,6 +88,9 @@ interface Serving {
   readonly template: Template;
   readonly number: number;
   boxes: number;
+  /** Boxes that it was asked for and has not made yet. */
+  underWay: number;
+  isRetired: boolean;
 }
 
 /** The template that serves now, and its successor while that one starts. */
@@ -102,37 +107,52 @@ export class Templates {
     this.#parts = parts;
   }
 
-  /** For one box: the number of a template; undefined when there is none (yet). */
-  take(): number | undefined {
-    this.#takenAtMs = this.#parts.nowMs();
-    const serving = this.#serving;
-    if (serving === undefined || serving.boxes >= BOXES_OF_TEMPLATE) this.#startNext();
+  /**
+   * One box by a template.
+   * @param make is told the template's number
+   * @returns undefined when there is none (yet), or it made no box
+   */
+  async fork<B>(make: (warmFrom: number) => Promise<B>): Promise<B | undefined> {
+    const serving = this.#take();
     if (serving === undefined) return undefined;
-    // Its successor is late: rather a start for each box than more that have so much in common.
-    if (serving.boxes >= BOXES_OF_TEMPLATE) return undefined;
-    serving.boxes += 1;
-    // Ready when it is needed.
-    if (serving.boxes > BOXES_OF_TEMPLATE - TEMPLATES_MOST * 4) this.#startNext();
-    return serving.number;
+    serving.underWay += 1;
+    try {
+      return await make(serving.number);
+    } catch {
+      // Whatever it was, what is started for the box alone has nothing to do with it.
+      this.#notBeforeMs = this.#parts.nowMs() + AGAIN_MS;
+      this.#retire(serving);
+      return undefined;
+    } finally {
+      serving.underWay -= 1;
+      if (serving.isRetired) this.#retire(serving);
+    }
   }
 
-  /** It could not make a box. */
-  failed(): void {
-    this.#notBeforeMs = this.#parts.nowMs() + AGAIN_MS;
-    this.#drop();
+  #take(): Serving | undefined {
+    this.#takenAtMs = this.#parts.nowMs();
+    const serving = this.#serving;
+    // Before it is needed.
+    if (serving === undefined || serving.boxes >= BOXES_OF_TEMPLATE - EARLY) this.#startNext();
+    // Its successor is late: rather a start for each box than more that have so much in common.
+    if (serving === undefined || serving.boxes >= BOXES_OF_TEMPLATE) return undefined;
+    serving.boxes += 1;
+    return serving;
   }
 
   async close(): Promise<void> {
     this.#isClosed = true;
     clearTimeout(this.#idleTimer);
-    const { gone } = this.#serving?.template ?? { gone: Promise.resolve() };
-    this.#drop();
+    const gone = this.#serving?.template.gone;
+    if (this.#serving !== undefined) this.#retire(this.#serving);
     await Promise.all([gone, this.#starting]);
   }
 
-  #drop(): void {
-    this.#serving?.template.close();
-    this.#serving = undefined;
+  /** It ends when it has made what it was asked for. */
+  #retire(serving: Serving): void {
+    serving.isRetired = true;
+    if (this.#serving === serving) this.#serving = undefined;
+    if (serving.underWay === 0) serving.template.close();
   }
 
   #startNext(): void {
@@ -142,7 +162,7 @@ export class Templates {
     this.#starting = this.#parts
       .start(number)
       .then(
-        (template) => this.#begin({ template, number, boxes: 0 }),
+        (template) => this.#begin({ template, number, boxes: 0, underWay: 0, isRetired: false }),
         () => {
           this.#notBeforeMs = this.#parts.nowMs() + AGAIN_MS;
         },
@@ -153,9 +173,9 @@ export class Templates {
   }
 
   #begin(next: Serving): void {
-    this.#drop();
+    if (this.#serving !== undefined) this.#retire(this.#serving);
     if (this.#isClosed) {
-      next.template.close();
+      this.#retire(next);
       return;
     }
     this.#serving = next;
@@ -168,7 +188,7 @@ export class Templates {
 
   #endIfIdle(): void {
     const leftMs = this.#takenAtMs + IDLE_MS - this.#parts.nowMs();
-    if (leftMs <= 0) this.#drop();
+    if (leftMs <= 0 && this.#serving !== undefined) this.#retire(this.#serving);
     const isOver = this.#serving === undefined;
     this.#idleTimer = isOver ? undefined : setTimeout(() => this.#endIfIdle(), leftMs).unref();
   }
