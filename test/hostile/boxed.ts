@@ -22,9 +22,16 @@ function endedOf({ outcome, stdout, stderr, files, finished }: Ran): Ended {
   };
 }
 
-/** @param options another build of the native part, for boxes that lack a layer */
-export async function openBoxes(options: { readonly program?: string } = {}): Promise<Arena> {
-  const runner: Runner = await openLocalRunner({ ...options, slots: SLOTS, environments: {} });
+export interface BoxesOptions {
+  /** Another build of the native part, for boxes that lack a layer. */
+  readonly program?: string;
+  /** Boxes made ahead, as in a service: programs wait in them, or are forked from a template. */
+  readonly mostWaiting?: number;
+}
+
+export async function openBoxes(options: BoxesOptions = {}): Promise<Arena> {
+  const slots = SLOTS + (options.mostWaiting ?? 0);
+  const runner: Runner = await openLocalRunner({ ...options, slots, environments: {} });
   let service: Promise<RunningService> | undefined;
   return {
     isBox: true,
