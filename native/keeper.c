@@ -210,8 +210,11 @@ static int take_request(struct keeper *keeper, int connection, struct fault *fau
   if (receive_timeout(connection, REQUEST_SECONDS) == -1 ||
       recv(connection, &head, sizeof head, MSG_WAITALL) != sizeof head)
     return FAIL_WITH(fault, EPROTO, "read the request");
-  if (head.magic == TEMPLATE_MAGIC)
+  if (head.magic == TEMPLATE_MAGIC) {
+    /* The channel's sockets would be counted in the slot's namespace that we entered last. */
+    TRY(setns(keeper->own_network, CLONE_NEWNET), "return to the keeper's network namespace");
     return start_template(keeper->templates, head.number, connection, fault);
+  }
   memcpy(&request, &head, sizeof head);
   const size_t rest = sizeof request - sizeof head;
   if (recv(connection, (char *)&request + sizeof head, rest, MSG_WAITALL) != (ssize_t)rest ||

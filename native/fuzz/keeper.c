@@ -236,6 +236,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   keeper.slot_count = 3;
   keeper.tree_count = 2;
   keeper.signals = SIGNALS_FD;
+  keeper.own_network = 4;
   for (int i = 0; i < 3; i++) keeper.slots[i].network = -1;
   next_fd = FIRST_FD;
   next_pid = 1000;
