@@ -40,14 +40,16 @@ struct pipes {
 
 int read_namespaces(unsigned long long *inodes, struct fault *fault) {
   static const char *const names[NAMESPACES] = {"user", "pid", "mnt", "net", "ipc", "uts", "cgroup", "time"};
-  for (int i = 0; i < NAMESPACES; i++) {
-    char path[32];
+  int own = open("/proc/self/ns", O_PATH | O_DIRECTORY | O_CLOEXEC), result = 0;
+  TRY(own, "open /proc/self/ns");
+  for (int i = 0; i < NAMESPACES && result == 0; i++) {
     struct stat status;
-    (void)snprintf(path, sizeof path, "/proc/self/ns/%s", names[i]);
-    TRY(stat(path, &status), "look at %s", path);
-    inodes[i] = status.st_ino;
+    result = fstatat(own, names[i], &status, 0);
+    if (result == -1) fail(fault, "look at /proc/self/ns/%s", names[i]);
+    else inodes[i] = status.st_ino;
   }
-  return 0;
+  close(own);
+  return result;
 }
 
 static int join_groups(const int *procs, int count, struct fault *fault) {

@@ -168,7 +168,7 @@ static bool covers_hold(int proc) {
 
 /* Names that every kernel has, and of each kind: a file, a directory, one for root alone. */
 static bool others_are_not_there(int proc) {
-  static const char *const others[] = {"cmdline", "interrupts", "devices", "fs", "tty", "kmsg"};
+  static const char *const others[] = {"cmdline", "fs", "kmsg"};
   struct stat status;
   for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
     if (fstatat(proc, others[i], &status, AT_SYMLINK_NOFOLLOW) != -1 || errno != ENOENT) return false;
