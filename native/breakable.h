@@ -40,7 +40,7 @@ char *break_variable(void);
 #endif
 
 /* What takes the place of a layer, where leaving it out is not enough; not there in the product. */
-int bind_overlay(const char *lower, const char *place, struct fault *fault);
+int bind_overlay(const char *layers, const char *place, struct fault *fault);
 int mount_endless_tmpfs(const char *place, unsigned mode, struct fault *fault);
 int keep_all_capabilities(struct fault *fault);
 

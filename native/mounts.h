@@ -25,6 +25,13 @@ struct tree {
 /* TREE_KINDS when there is no such kind. */
 enum tree_kind tree_kind_of(const char *name);
 
+/* The layers of /usr: what is hidden lies between it and the empty directories that are shown. */
+#define HOST_USR "/shown:/hidden:/usr"
+
+/* Stand-ins of a box, and those of all boxes: hidden when its /tmp is mounted, last of all. */
+#define OWN "tmp/own"
+#define FIXED "tmp/fixed"
+
 /* Of each mount of /proc (sys/mount.h). */
 #define PROC_FLAGS (MS_NOSUID | MS_NODEV | MS_NOEXEC)
 
@@ -44,10 +51,13 @@ int enter_keeper_root(struct fault *fault);
 int build_box_root(const struct box_request *request, const struct tree *trees, int tree_count,
                    int *stand_ins, struct fault *fault);
 
+/* Makes `directory` as boxes see it before anything is mounted there, with a small /etc from the one
+ * in `etc`. `flags` are of open(2): of a prepared tree no link is followed. */
+int build_skeleton(const char *directory, const char *etc, int flags, struct fault *fault);
 /* Makes `directory` with the stand-ins that are the same in all boxes. */
 int build_settings(const char *directory, struct fault *fault);
-/* Leaves in ./proc only what is about the box itself, and mounts what lies in ./.box and ./.box/fixed
- * over the rest that programs need. Opens the ones that are written later. */
+/* Leaves in ./proc only what is about the box itself, and mounts what lies in OWN and FIXED over the
+ * rest that programs need. Opens the ones that are written later. */
 int cover_proc(int *stand_ins, struct fault *fault);
 /* Whether nothing else can be found in /proc. */
 bool proc_is_covered(void);
@@ -56,8 +66,10 @@ int write_stand_ins(const int *stand_ins, uint64_t memory_bytes, unsigned cpus,
                     struct fault *fault);
 
 /* Small pieces that both roots use. */
-/* A read-only view of its own of `lower`; several are given with `:` between them, the upper one first. */
-int mount_overlay(const char *lower, const char *place, struct fault *fault);
+/* A read-only view of its own of `layers`: at least two with `:` between them, the upper one first. That
+ * is never a directory of the host, since statfs asks it: how full the host's disk is is no business
+ * of a job. */
+int mount_overlay(const char *layers, const char *place, struct fault *fault);
 int make_directory(const char *path, unsigned mode, struct fault *fault);
 int make_file(const char *path, unsigned mode, const char *text, struct fault *fault);
 int make_link(const char *path, const char *target, struct fault *fault);

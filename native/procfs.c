@@ -23,8 +23,6 @@
 #include "breakable.h"
 #include "mounts.h"
 
-#define FIXED ".box/fixed"
-
 /* Shown as they are: about the process that looks, or the same on every host of a kind. */
 static const char *const shown[] = {"mounts", "net", "version", "filesystems"};
 
@@ -57,7 +55,7 @@ static const char *const settings[][2] = {
 
 int build_settings(const char *directory, struct fault *fault) {
   static const char *const directories[] = {"", "/sys", "/sys/kernel", "/sys/kernel/random", "/sys/vm",
-                                            "/sys/fs", "/sys/net", "/sys/net/core", "/empty"};
+                                            "/sys/fs", "/sys/net", "/sys/net/core"};
   char path[96];
   for (size_t i = 0; i < sizeof directories / sizeof directories[0]; i++) {
     (void)snprintf(path, sizeof path, "%s%s", directory, directories[i]);
@@ -71,8 +69,6 @@ int build_settings(const char *directory, struct fault *fault) {
     (void)snprintf(path, sizeof path, "%s/%s", directory, files[i].name);
     if (files[i].text != NULL && make_file(path, 0444, files[i].text, fault) == -1) return -1;
   }
-  (void)snprintf(path, sizeof path, "%s/nothing", directory);
-  if (make_file(path, 0444, "", fault) == -1) return -1;
   (void)snprintf(path, sizeof path, "%s/sys/kernel/random/uuid", directory);
   return make_file(path, 0444, "", fault);
 }
@@ -98,7 +94,7 @@ static int cover(const char *cover, const char *place, struct fault *fault) {
 static int cover_file(const struct stand_in_file *file, int *stand_ins, struct fault *fault) {
   char place[32], own[48];
   (void)snprintf(place, sizeof place, "proc/%s", file->name);
-  (void)snprintf(own, sizeof own, "%s/%s", file->text == NULL ? ".box" : FIXED, file->name);
+  (void)snprintf(own, sizeof own, "%s/%s", file->text == NULL ? OWN : FIXED, file->name);
   if (file->text == NULL) {
     int fd = stand_ins[file->number] = open(own, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     TRY(fd, "open the stand-in for /%s", place);

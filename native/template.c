@@ -43,7 +43,7 @@ static int write_preload(struct fault *fault) {
 }
 
 int build_template_tree(struct fault *fault) {
-  static const char *const directories[] = {"template", "template/etc", "work"};
+  static const char *const directories[] = {"template", "template/etc", "etc", "work"};
   static const char *const links[][2] = {{"bin", "usr/bin"}, {"sbin", "usr/sbin"}, {"lib", "usr/lib"},
                                          {"lib64", "usr/lib64"}};
   for (size_t i = 0; i < sizeof directories / sizeof directories[0]; i++)
@@ -56,13 +56,8 @@ int build_template_tree(struct fault *fault) {
 
 /* What a program of a plain job sees of the system, at the same places. */
 static int show_system(const char *file, struct fault *fault) {
-  static const char *const masked[] = {"/usr/local", "/usr/src"};
-  if (mount_overlay("/usr", "/usr", fault) == -1 || mount_overlay("/template/etc:/etc", "/etc", fault) == -1) return -1;
-  for (size_t i = 0; i < sizeof masked / sizeof masked[0]; i++) {
-    struct stat status;
-    if (lstat(masked[i], &status) == -1 && errno == ENOENT) continue;
-    if (bind_read_only("/empty", masked[i], 0, fault) == -1) return -1;
-  }
+  if (mount_overlay(HOST_USR, "/usr", fault) == -1) return -1;
+  if (mount_overlay("/template/etc:/skeleton/etc", "/etc", fault) == -1) return -1;
   TRY(mount("tmpfs", "/work", "tmpfs", MS_NOSUID | MS_NODEV, "mode=755,size=64k,nr_inodes=8"),
       "mount a tmpfs for a template");
   TRY(chdir("/work"), "enter a template's directory");

@@ -83,7 +83,8 @@ char *break_variable(void) {
 }
 
 /* The keeper's own file system, shared by all boxes, in place of an overlay. */
-int bind_overlay(const char *lower, const char *place, struct fault *fault) {
+int bind_overlay(const char *layers, const char *place, struct fault *fault) {
+  const char *lower = strrchr(layers, ':') + 1;
   TRY(mount(lower, place, NULL, MS_BIND | MS_REC, NULL), "bind %s", lower);
   return 0;
 }

@@ -51,9 +51,8 @@ function mountAt(pid: number, place: string): Mount | undefined {
 
 function rootHolds({ pid }: Seen): boolean {
   const types: readonly (readonly [string, string])[] = [
-    ["/", "tmpfs"],
+    ["/", "overlay"],
     ["/usr", "overlay"],
-    ["/etc", "overlay"],
   ];
   const descriptors = readdirSync(`/proc/${pid}/fd`).map(Number);
   return (

@@ -127,7 +127,7 @@ for line in open("/proc/self/mountinfo"):
     kind, source, options = theirs.split()[:3]
     if source.startswith("/dev/") or kind in ("ext4", "xfs", "btrfs", "9p", "zfs", "nfs", "virtiofs") or "upperdir=" in options: told.append(f"{kind} {source}")
     told += [part for part in options.split(",") if part.startswith("lowerdir=") and any(
-        not lower.startswith(("/usr", "/etc", "/env", "/empty", "/settings")) for lower in part[9:].split(":"))]
+        not lower.startswith(("/usr", "/env", "/empty", "/shown", "/hidden", "/skeleton")) for lower in part[9:].split(":"))]
 if told: escaped(", ".join(told[:3]))
 contained("nothing of the host's disks")`),
     ),
