@@ -14,7 +14,7 @@ import { createApp } from "./http/app.ts";
 import { Callers } from "./http/caller.ts";
 import type { AppDeps, AppEnv } from "./http/deps.ts";
 import type { Extension, SocketExtension } from "./http/extension.ts";
-import { faultFields, type ServiceLog } from "./http/log.ts";
+import { faultFields, type LogFields, type ServiceLog } from "./http/log.ts";
 import { Places } from "./http/places.ts";
 import { Unread } from "./http/unread.ts";
 import { createUpgrades, type Upgrades } from "./http/upgrade.ts";
@@ -165,13 +165,14 @@ function runningSlots({ slots, runner }: ServiceOptions): number {
 function logEnd(job: Job, log: ServiceLog): void {
   const { end } = job;
   if (end === undefined) return;
-  log({
+  const fields: LogFields = {
     event: "job_ended",
     outcome: end.outcome.kind,
-    ...(end.outcome.kind === "sandbox_error" ? { step: end.outcome.step } : {}),
     cpu_ms: end.usage.cpuMs,
     wall_ms: end.usage.wallMs,
     queue_ms: (job.admittedAtMs ?? end.endedAtMs) - job.submittedAtMs,
     memory_bytes: end.usage.memoryPeakBytes,
-  });
+  };
+  if (end.outcome.kind === "sandbox_error") fields.step = end.outcome.step;
+  log(fields);
 }

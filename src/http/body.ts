@@ -93,31 +93,40 @@ export async function readWhole(
 function readFrom(incoming: IncomingMessage, upload: Upload, whole: Whole): Promise<void> {
   const { gaveWay } = upload;
   const read = Promise.withResolvers<void>();
+  const detach = () => {
+    gaveWay.removeEventListener("abort", lose);
+    incoming.off("data", take);
+    incoming.off("end", end);
+    incoming.off("error", fail);
+    incoming.off("close", fail);
+    if (!incoming.readableEnded) incoming.pause();
+  };
+  const stop = (refusal: unknown) => {
+    detach();
+    read.reject(refusal);
+  };
   const take = (chunk: Buffer) => {
     try {
       upload.count(chunk.length);
       whole.add(chunk);
     } catch (refusal) {
-      read.reject(refusal);
+      stop(refusal);
     }
   };
-  const lose = () => read.reject(gaveWay.reason);
-  const fail = () => read.reject(endedEarly());
+  const end = () => {
+    detach();
+    read.resolve();
+  };
+  const lose = () => stop(gaveWay.reason);
+  const fail = () => stop(endedEarly());
   incoming.on("data", take);
-  incoming.once("end", read.resolve);
-  incoming.once("error", fail);
+  incoming.on("end", end);
+  incoming.on("error", fail);
   // Without an error before it, when the connection went before anybody read.
-  incoming.once("close", fail);
+  incoming.on("close", fail);
   gaveWay.addEventListener("abort", lose, { once: true });
   if (incoming.destroyed && !incoming.readableEnded) fail();
-  return read.promise.finally(() => {
-    gaveWay.removeEventListener("abort", lose);
-    incoming.off("data", take);
-    incoming.off("end", read.resolve);
-    incoming.off("error", fail);
-    incoming.off("close", fail);
-    if (!incoming.readableEnded) incoming.pause();
-  });
+  return read.promise;
 }
 
 /** Grows by doubling: a body sent as a million one-byte chunks costs what its bytes cost. */

@@ -8,6 +8,7 @@ import type { Callers } from "./caller.ts";
 import type { Extension, SocketExtension } from "./extension.ts";
 import type { ServiceLog } from "./log.ts";
 import type { Places } from "./places.ts";
+import type { Sending } from "./sent.ts";
 import type { Uploads } from "./uploads.ts";
 import type { WebFiles } from "./web.ts";
 
@@ -43,6 +44,7 @@ export interface AppEnv {
   Variables: {
     /** Which headers the answer has: all that it needs, or those of a page of ours. */
     headers?: "all" | "page";
+    sending?: Sending;
   };
 }
 

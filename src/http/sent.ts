@@ -11,17 +11,17 @@ import type { AppContext } from "./deps.ts";
 
 /** @param then called exactly once */
 export function whenSent(c: AppContext, then: (whole: boolean) => void): void {
-  const outgoing = c.env?.outgoing;
-  if (outgoing === undefined) queueMicrotask(() => then(true));
-  else onceSent(outgoing, then);
+  const sending = sendingOf(c);
+  if (sending === undefined) queueMicrotask(() => then(true));
+  else sending.tell(then);
 }
 
 /** Aborted when the client goes away before its answer was sent. */
 export function hangUpOf(c: AppContext): StopSignal {
-  const outgoing = c.env?.outgoing;
-  if (outgoing === undefined) return c.req.raw.signal;
+  const sending = sendingOf(c);
+  if (sending === undefined) return c.req.raw.signal;
   const hangUp = new Stop();
-  onceSent(outgoing, (whole) => {
+  sending.tell((whole) => {
     if (!whole) hangUp.abort();
   });
   return hangUp;
@@ -29,8 +29,7 @@ export function hangUpOf(c: AppContext): StopSignal {
 
 /** Overwrites our copy of a job's bytes; without a socket nobody says when they were read. */
 export function wipeWhenSent(c: AppContext, bytes: Uint8Array): void {
-  const outgoing = c.env?.outgoing;
-  if (outgoing !== undefined) onceSent(outgoing, () => bytes.fill(0));
+  sendingOf(c)?.tell(() => bytes.fill(0));
 }
 
 /**
@@ -45,7 +44,7 @@ export function streamed(
   onFault: (fault: unknown) => void,
 ): ReadableStream<Uint8Array> {
   const outgoing = c.env?.outgoing;
-  if (outgoing !== undefined) onceSent(outgoing, then);
+  sendingOf(c)?.tell(then);
   return ReadableStream.from(produce(body, outgoing, then, onFault));
 }
 
@@ -68,17 +67,35 @@ async function* produce(
   }
 }
 
-function onceSent(outgoing: ServerResponse, then: (whole: boolean) => void): void {
-  if (outgoing.destroyed) {
-    queueMicrotask(() => then(false));
-    return;
+/** The sending of one answer, watched once however many want to know. */
+export class Sending {
+  #waiting: ((whole: boolean) => void)[] = [];
+  #whole: boolean | undefined;
+
+  constructor(outgoing: ServerResponse) {
+    if (outgoing.destroyed) queueMicrotask(() => this.#end(false));
+    outgoing.once("finish", () => this.#end(true));
+    outgoing.once("close", () => this.#end(false));
   }
-  let told = false;
-  const tell = (whole: boolean) => {
-    if (told) return;
-    told = true;
-    then(whole);
-  };
-  outgoing.once("finish", () => tell(true));
-  outgoing.once("close", () => tell(false));
+
+  tell(told: (whole: boolean) => void): void {
+    const whole = this.#whole;
+    if (whole === undefined) this.#waiting.push(told);
+    else queueMicrotask(() => told(whole));
+  }
+
+  #end(whole: boolean): void {
+    if (this.#whole !== undefined) return;
+    this.#whole = whole;
+    for (const told of this.#waiting) told(whole);
+    this.#waiting = [];
+  }
+}
+
+function sendingOf(c: AppContext): Sending | undefined {
+  const outgoing = c.env?.outgoing;
+  if (outgoing === undefined) return undefined;
+  const sending = c.get("sending") ?? new Sending(outgoing);
+  c.set("sending", sending);
+  return sending;
 }

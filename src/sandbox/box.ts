@@ -31,6 +31,8 @@ const HELD_MOST = 128 * 1024;
 /** Bytes that are read at once. */
 const READ_MOST = 64 * 1024;
 
+const NOTHING: Uint8Array = new Uint8Array(0);
+
 export class Box {
   readonly #socket: Socket;
   readonly #parser = new FrameParser();
@@ -177,7 +179,7 @@ export class Box {
    * Sends one frame whole: nothing can come between its header and its payload.
    * Resolves when there is room for more or the stream is closed; never rejects.
    */
-  async send(type: number, payload: Uint8Array = new Uint8Array(0)): Promise<void> {
+  async send(type: number, payload = NOTHING): Promise<void> {
     if (!this.#socket.writable) return;
     this.#socket.cork();
     this.#socket.write(encodeHeader(type, payload.length));
@@ -205,19 +207,24 @@ export class Box {
    * ended. What goes wrong inside is told by the box, on the reading
    * side.
    * @param start the payload of START
+   * @param hasInput false: the program reads the end of its standard input at once
    */
-  async sendJob(input: InputTree, start: Uint8Array): Promise<void> {
+  async sendJob(input: InputTree, start: Uint8Array, hasInput = true): Promise<void> {
     const bytes = input.files.reduce((sum, file) => sum + file.bytes.length, 0);
-    if (bytes <= CHUNK_MOST && input.files.length <= FEW_FILES) this.#sendAtOnce(input, start);
+    const last: Frame[] = [
+      { type: FRAME.start, payload: start },
+      { type: FRAME.list, payload: NOTHING },
+    ];
+    if (!hasInput) last.push({ type: FRAME.stdinEnd, payload: NOTHING });
+    if (bytes <= CHUNK_MOST && input.files.length <= FEW_FILES) this.#sendAtOnce(input, last);
     else {
       await this.#sendInput(input);
-      await this.send(FRAME.start, start);
-      await this.send(FRAME.list);
+      for (const { type, payload } of last) await this.send(type, payload);
     }
   }
 
   /** Small jobs, which are most: one call of the system for all of it. */
-  #sendAtOnce(input: InputTree, start: Uint8Array): void {
+  #sendAtOnce(input: InputTree, last: readonly Frame[]): void {
     const frames: Frame[] = [];
     const add = (type: number, payload: Uint8Array) => frames.push({ type, payload });
     for (const path of input.directories) add(FRAME.directory, new TextEncoder().encode(path));
@@ -225,9 +232,7 @@ export class Box {
       add(FRAME.file, encodeFile(file));
       if (file.bytes.length > 0) add(FRAME.data, file.bytes);
     }
-    add(FRAME.start, start);
-    add(FRAME.list, new Uint8Array(0));
-    const whole = joinFrames(frames);
+    const whole = joinFrames([...frames, ...last]);
     // A copy of job data: overwritten as soon as it is out.
     if (this.#socket.writable) this.#socket.write(whole, () => whole.fill(0));
   }

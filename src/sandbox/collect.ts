@@ -49,7 +49,6 @@ function threadCpuMs(): number {
 
 async function list(box: Box, isOutput: Chooser): Promise<Found[]> {
   const found: Found[] = [];
-  let choosingMs = 0;
   let seen = 0;
   // The job's start has asked for it.
   for (;;) {
@@ -63,15 +62,12 @@ async function list(box: Box, isOutput: Chooser): Promise<Found[]> {
     const entry = decodeEntry(frame.payload);
     const path = usablePath(entry.path);
     if (path === undefined) continue;
-    const begunMs = threadCpuMs();
     if (isOutput({ path, entry })) found.push({ path, entry });
-    choosingMs += threadCpuMs() - begunMs;
-    if (choosingMs > CHOOSING_MS) throw new OutputLimit();
     if (++seen % CHOOSING_TURN === 0) await setImmediate();
   }
 }
 
-/** Chooses the outputs among the files that a job left. */
+/** Chooses the outputs among the files that a job left. @throws OutputLimit when it takes too long */
 export type Chooser = (file: Found) => boolean;
 
 /**
@@ -81,7 +77,14 @@ export type Chooser = (file: Found) => boolean;
 export function chooserFor(input: InputTree, globs: readonly string[] | undefined): Chooser {
   if (globs !== undefined) {
     const matches = compileGlobs(globs);
-    return ({ path }) => matches(path);
+    let choosingMs = 0;
+    return ({ path }) => {
+      const begunMs = threadCpuMs();
+      const isMatch = matches(path);
+      choosingMs += threadCpuMs() - begunMs;
+      if (choosingMs > CHOOSING_MS) throw new OutputLimit();
+      return isMatch;
+    };
   }
   const before = new Map(
     input.files.map(({ path, mtimeSeconds, bytes }) => [

@@ -41,6 +41,12 @@ export class Feeder {
     void this.#send();
   }
 
+  /** Nothing was written and nothing will be: the box is told so with the job. */
+  endBefore(): void {
+    this.#isEnding = true;
+    this.#isOver = true;
+  }
+
   /** The box has room for more. */
   grant(bytes: number): void {
     this.#grantedBytes = (this.#grantedBytes ?? 0) + bytes;

@@ -154,6 +154,11 @@ function startOf(spec: JobSpec, place: Place): Uint8Array {
   });
 }
 
+/** The end of a terminal's input is typed, so somebody must be there to read it. */
+function mayReadInput({ stdin, interactive, tty }: Manifest): boolean {
+  return interactive || tty || stdin.length > 0;
+}
+
 /** Reads what the box tells until the job has ended. */
 async function follow(
   place: Place,
@@ -206,7 +211,9 @@ export async function runInBox(
     place.limits,
   );
   const running = new RunningBox(box, groups, slot, place.cpus, spec.manifest.tty);
-  void running.writeStdin(spec.manifest.stdin);
+  const hasInput = mayReadInput(spec.manifest);
+  if (hasInput) void running.writeStdin(spec.manifest.stdin);
+  else running.feeder.endBefore();
   if (!spec.manifest.interactive) running.endStdin();
   const stopper = new Stopper(box, running);
   const onAbort = () => stopper.stop(signal.reason === "evicted" ? "evicted" : "cancelled");
@@ -214,7 +221,7 @@ export async function runInBox(
   else signal.addEventListener("abort", onAbort, { once: true });
   try {
     stopper.destroyAfter(INPUT_MS);
-    void box.sendJob(spec.input, start);
+    void box.sendJob(spec.input, start, hasInput);
     const exited = await follow(place, spec, events, { stopper, running });
     return {
       outcome: outcomeOf(exited, stopper.cause, place),
