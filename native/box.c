@@ -97,6 +97,7 @@ static int assemble(const struct box_setup *setup, int *stand_ins, struct fault 
   /* The change of uid made this process undumpable, and its /proc files unwritable. */
   TRY(prctl(PR_SET_DUMPABLE, 1, 0, 0, 0), "become dumpable for the set-up");
   TRY(sethostname("sandrun", 7), "set the host name");
+  if (setup->warm != NULL && setup->warm->take_number(fault) == -1) return -1;
   if (build_box_root(&setup->request, setup->trees, setup->tree_count, stand_ins, fault) == -1) return -1;
   if (setup->warm != NULL && setup->warm->take_program(fault) == -1) return -1;
   if (enter_time_namespace(fault) == -1) return -1;

@@ -24,7 +24,8 @@ struct groups {
 /* A box whose program was started before it, as a template (preload.c): PID 1 is a fork of the
  * template, and so is the hand, which resumes it. */
 struct warm {
-  bool (*was_started_with)(char **arguments, char **environment);
+  bool (*is_same)(char **arguments, char **environment); /* it was started with these, and is what it takes itself for */
+  int (*take_number)(struct fault *fault);
   int (*take_program)(struct fault *fault);
   void (*resume)(void) __attribute__((noreturn));
 };

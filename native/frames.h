@@ -60,7 +60,7 @@ enum {
   PATH_MOST = 1024,        /* bytes of a path, without the terminator */
   REQUEST_MAGIC = 0x31525153,
   TEMPLATE_MAGIC = 0x31545153,
-  TEMPLATES_MOST = 2,
+  TEMPLATES_MOST = 4,
 };
 
 struct frame_header {

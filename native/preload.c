@@ -39,6 +39,7 @@ enum { MAPPINGS_MOST = 32 };
 
 static struct {
   char **arguments, **environment;
+  pid_t number;
   char file[PATH_MOST + 1], absolute[PATH_MOST + sizeof "/work/"];
   char program[PATH_MAX]; /* where /proc/self/exe leads */
   struct prctl_mm_map map;
@@ -57,6 +58,7 @@ __attribute__((constructor)) static void remember(int argc, char **argv, char **
   if (next_open == NULL || next_fopen == NULL) abort();
   own.arguments = argv;
   own.environment = envp;
+  own.number = getpid();
   (void)snprintf(own.file, sizeof own.file, "%s", argc > 0 ? argv[argc - 1] : "");
   (void)snprintf(own.absolute, sizeof own.absolute, "/work/%s", own.file);
 }
@@ -67,8 +69,20 @@ static bool are_same(char **some, char **other) {
   return some[i] == NULL && other[i] == NULL;
 }
 
-static bool was_started_with(char **arguments, char **environment) {
-  return are_same(arguments, own.arguments) && are_same(environment, own.environment);
+static bool is_same(char **arguments, char **environment) {
+  return getpid() == own.number && are_same(arguments, own.arguments) && are_same(environment, own.environment);
+}
+
+/* A shell remembers its process number: the hand, the next to be forked, gets the template's. */
+static int take_number(struct fault *fault) {
+  char text[16];
+  (void)snprintf(text, sizeof text, "%d", own.number - 1);
+  int fd = next_open("/proc/sys/kernel/ns_last_pid", O_WRONLY | O_CLOEXEC);
+  TRY(fd, "open ns_last_pid");
+  int failed = write_all(fd, text, strlen(text)) == -1;
+  if (failed) fail(fault, "take the template's process number");
+  close(fd);
+  return failed ? -1 : 0;
 }
 
 static int check_alone(struct fault *fault) {
@@ -206,7 +220,7 @@ static _Noreturn void resume(void) {
   longjmp(own.door, 1);
 }
 
-static const struct warm warm = {.was_started_with = was_started_with, .take_program = take_program, .resume = resume};
+static const struct warm warm = {.is_same = is_same, .take_number = take_number, .take_program = take_program, .resume = resume};
 
 static _Noreturn void live_in_box(const struct template_order *order, const int *fds) {
   struct box_setup setup = {.stream = fds[0], .mapped = {fds[1], fds[2]}, .request = order->request,

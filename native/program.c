@@ -194,7 +194,7 @@ static int hold_program(const struct start_header *head, struct fault *fault) {
 
 /* The program stands there already: it is this process. */
 static int be_program(const struct warm *warm, const struct start_header *head, struct fault *fault) {
-  if (!warm->was_started_with(arguments, environment))
+  if (!warm->is_same(arguments, environment))
     return FAIL_WITH(fault, EINVAL, "hold another program than the template's");
   held.program = getpid();
   return prepare_program(head, fault);

@@ -71,31 +71,31 @@ static int take_streams(int control, struct fault *fault) {
     TRY(pipe2(ends, O_CLOEXEC), "make a pipe for a template");
     fds[i] = i == 0 ? ends[0] : ends[1];
   }
-  return keep_descriptors(fds, 4, TEMPLATE_CONTROL, fault);
+  /* All of them stay open over the exec; the library takes the channel from its boxes. */
+  return keep_descriptors(fds, 4, 4, fault);
+}
+
+static int prepare_template(int control, const char *file, struct fault *fault) {
+  TRY(unshare(CLONE_NEWNS), "make a mount namespace for a template");
+  if (strchr(file, '/') != NULL) return FAIL_WITH(fault, EINVAL, "name a template's file");
+  if (show_system(file, fault) == -1) return -1;
+  /* As the program of a job, which leads a session of its own. */
+  TRY(setsid(), "make a session for a template");
+  return take_streams(control, fault);
 }
 
 static _Noreturn void become_template(int control, char **arguments, char **environment) {
   struct template_word word = {0};
-  struct fault *fault = &word.fault;
   const char *file = arguments[0];
   for (int i = 0; arguments[i] != NULL; i++) file = arguments[i];
-  int said = control;
-  int failed = unshare(CLONE_NEWNS) == -1 ? fail(fault, "make a mount namespace for a template") : 0;
-  if (failed == 0) failed = strchr(file, '/') != NULL ? FAIL_WITH(fault, EINVAL, "name a template's file") : 0;
-  if (failed == 0) failed = show_system(file, fault);
-  if (failed == 0) failed = take_streams(control, fault);
-  if (failed == 0) {
-    said = TEMPLATE_CONTROL;
+  if (prepare_template(control, file, &word.fault) == 0) {
+    control = TEMPLATE_CONTROL;
     restore_signals();
     environ = environment;
-    /* Kept over the exec; the library takes it from its boxes. */
-    failed = fcntl(said, F_SETFD, 0) == -1 ? fail(fault, "keep a template's channel") : 0;
-    if (failed == 0) {
-      (void)execvp(arguments[0], arguments);
-      fail(fault, "execute %.40s as a template", arguments[0]);
-    }
+    (void)execvp(arguments[0], arguments);
+    fail(&word.fault, "execute %.40s as a template", arguments[0]);
   }
-  (void)write_all(said, &word, sizeof word);
+  (void)write_all(control, &word, sizeof word);
   _exit(1);
 }
 

@@ -40,7 +40,7 @@ export const HEADER_BYTES = 8;
 const REQUEST_MAGIC = 0x31525153;
 const TEMPLATE_MAGIC = 0x31545153;
 /** Templates that a keeper has at once. */
-export const TEMPLATES_MOST = 2;
+export const TEMPLATES_MOST = 4;
 
 /** The layers in the order of their bits in READY (enum layer in native/frames.h). */
 export const LAYERS = [

@@ -4,7 +4,7 @@
  * command, environment, limits and place, only earlier, and held by the box where it opens its
  * file (native/hold.c). Every other job has its program started when it comes.
  */
-import { readFileSync } from "node:fs";
+import { readFileSync, realpathSync } from "node:fs";
 import { findLanguage, type Language } from "../core/languages.ts";
 import { JOB_LIMITS, MIB, TRANSFER_LIMITS } from "../core/limits.ts";
 import type { JobSpec } from "../core/runner.ts";
@@ -91,16 +91,23 @@ export function parseKind(kind: string): { environment: number; held: HeldProgra
   };
 }
 
-/** What templates are made of; both streams or one, it is started alike. */
-export const FORKED: HeldProgram = { language: pythonLanguage(), mergeStreams: false };
-
-function pythonLanguage(): Language {
-  const language = findLanguage("python3");
-  if (language === undefined) throw new Error("python3 is not among the languages");
-  return language;
+/**
+ * Programs that are forked from a template; both streams or one, they are started alike. Not those that
+ * keep something of their start: bash the seed of $RANDOM, perl the time. Node has threads.
+ */
+export function forkedPrograms(): readonly HeldProgram[] {
+  const names = isDash() ? ["python3", "sh"] : ["python3"];
+  return names.flatMap((name) => {
+    const language = findLanguage(name);
+    return language === undefined ? [] : [{ language, mergeStreams: false }];
+  });
 }
 
-/** Whether a program of that kind is forked from a template. */
-export function isForked({ language }: HeldProgram, environment: number): boolean {
-  return environment === 0 && language.name === FORKED.language.name;
+/** Elsewhere sh may be bash. */
+function isDash(): boolean {
+  try {
+    return realpathSync("/usr/bin/sh") === "/usr/bin/dash";
+  } catch {
+    return false;
+  }
 }

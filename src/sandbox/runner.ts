@@ -20,11 +20,10 @@ import { Groups } from "./groups.ts";
 import type { Handover } from "./handover.ts";
 import {
   encodeHold,
-  FORKED,
+  forkedPrograms,
   HELD_FRESH_MS,
   heldProgramFor,
   hostHolds,
-  isForked,
   kindOf,
   parseKind,
 } from "./held.ts";
@@ -32,7 +31,7 @@ import { type Ended, runInBox } from "./oneJob.ts";
 import { BoxPool, type Leased } from "./pool.ts";
 import { PreparedBox } from "./prepared.ts";
 import { Slots } from "./slots.ts";
-import { startTemplate, Templates } from "./template.ts";
+import { NUMBERS_OF_KIND, startTemplate, Templates } from "./template.ts";
 
 /** How long listing and reading the outputs of one job may take. */
 const COLLECT_MS = 120_000;
@@ -48,7 +47,7 @@ export interface SandboxOptions {
   readonly firstEnvironment: number;
   /** Boxes made before a job asks for them, at most; none when left out. */
   readonly mostWaiting?: number;
-  /** Plain Python jobs get boxes of a template, when boxes are made ahead at all; true when left out. */
+  /** Plain jobs of some languages get boxes of a template, when boxes are made ahead at all; true when left out. */
   readonly forks?: boolean;
   /** Those of the keeper's slots that are this runner's; all of them when left out. */
   readonly ownSlots?: readonly number[];
@@ -84,7 +83,8 @@ export class SandboxRunner implements Runner {
   readonly #handover: Handover;
   readonly #options: SandboxOptions;
   readonly #pool: BoxPool<PreparedBox>;
-  readonly #templates: Templates;
+  /** By the language of their program. */
+  readonly #templates: ReadonlyMap<string, Templates>;
   readonly #groups: Groups;
   readonly #scratch = Box.makeScratch();
   readonly #canHold: boolean;
@@ -100,10 +100,17 @@ export class SandboxRunner implements Runner {
     this.#options = options;
     this.#groups = new Groups(handover.cgroups);
     this.#canHold = (options.mostWaiting ?? 0) > 0 && hostHolds();
-    this.#templates = new Templates({
-      start: (number) => startTemplate(handover.keeper, number, encodeHold(FORKED, options.cpus)),
-      nowMs: () => performance.now(),
-    });
+    this.#templates = new Map(
+      (options.forks === false ? [] : forkedPrograms()).map((program, index) => [
+        program.language.name,
+        new Templates({
+          firstNumber: NUMBERS_OF_KIND * index,
+          start: (number) =>
+            startTemplate(handover.keeper, number, encodeHold(program, options.cpus)),
+          nowMs: () => performance.now(),
+        }),
+      ]),
+    );
     this.#pool = new BoxPool({
       slots: new Slots(ownSlots),
       mostWaiting: options.mostWaiting ?? 0,
@@ -141,7 +148,7 @@ export class SandboxRunner implements Runner {
 
   async close(): Promise<void> {
     await this.#pool.close();
-    await this.#templates.close();
+    await Promise.all([...this.#templates.values()].map((one) => one.close()));
     this.#groups.close();
     await this.#options.onClose();
   }
@@ -202,10 +209,8 @@ export class SandboxRunner implements Runner {
       PreparedBox.build(keeper, from, this.#groups, hold, this.#scratch);
     if (held === undefined) return build(request);
     const hold = encodeHold(held, this.#options.cpus);
-    const mayFork = this.#options.forks !== false && isForked(held, environment);
-    const forked = mayFork
-      ? await this.#templates.fork((warmFrom) => build({ ...request, warmFrom }, hold))
-      : undefined;
+    const templates = environment === 0 ? this.#templates.get(held.language.name) : undefined;
+    const forked = await templates?.fork((warmFrom) => build({ ...request, warmFrom }, hold));
     return forked ?? build(request, hold);
   }
 

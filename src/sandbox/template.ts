@@ -10,13 +10,7 @@
 import { createConnection, type Socket } from "node:net";
 import { SandboxFault } from "../core/errors.ts";
 import { FrameParser } from "../core/frameParser.ts";
-import {
-  decodeFault,
-  encodeHeader,
-  encodeTemplateRequest,
-  FRAME,
-  TEMPLATES_MOST,
-} from "../core/wire.ts";
+import { decodeFault, encodeHeader, encodeTemplateRequest, FRAME } from "../core/wire.ts";
 
 /** Boxes of one template. */
 export const BOXES_OF_TEMPLATE = 100;
@@ -79,7 +73,12 @@ function untilHeld(socket: Socket): Promise<void> {
   return promise;
 }
 
+/** What one kind of template has: itself, and its successor. */
+export const NUMBERS_OF_KIND = 2;
+
 export interface TemplateParts {
+  /** Numbers at the keeper: from this one on NUMBERS_OF_KIND. */
+  readonly firstNumber: number;
   readonly start: (number: number) => Promise<Template>;
   readonly nowMs: () => number;
 }
@@ -93,7 +92,7 @@ interface Serving {
   isRetired: boolean;
 }
 
-/** The template that serves now, and its successor while that one starts. */
+/** Of one program: the template that serves now, and its successor while that one starts. */
 export class Templates {
   readonly #parts: TemplateParts;
   #serving: Serving | undefined;
@@ -158,7 +157,9 @@ export class Templates {
   #startNext(): void {
     if (this.#starting !== undefined || this.#isClosed) return;
     if (this.#parts.nowMs() < this.#notBeforeMs) return;
-    const number = this.#serving === undefined ? 0 : (this.#serving.number + 1) % TEMPLATES_MOST;
+    const { firstNumber } = this.#parts;
+    const isFirst = this.#serving === undefined || this.#serving.number !== firstNumber;
+    const number = isFirst ? firstNumber : firstNumber + 1;
     this.#starting = this.#parts
       .start(number)
       .then(

@@ -3,14 +3,20 @@
  * for them, and have nothing of each other but what SECURITY.md tells.
  */
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { readFileSync, realpathSync } from "node:fs";
 import { createConnection } from "node:net";
 import { after, before, test } from "node:test";
 import { BOX_LIMITS } from "../../src/core/limits.ts";
 import type { Runner } from "../../src/core/runner.ts";
-import { encodeHeader, encodeStart, encodeTemplateRequest, FRAME } from "../../src/core/wire.ts";
+import {
+  encodeHeader,
+  encodeStart,
+  encodeTemplateRequest,
+  FRAME,
+  TEMPLATES_MOST,
+} from "../../src/core/wire.ts";
 import { Box } from "../../src/sandbox/box.ts";
-import { encodeHold, FORKED } from "../../src/sandbox/held.ts";
+import { encodeHold, forkedPrograms } from "../../src/sandbox/held.ts";
 import { startTemplate } from "../../src/sandbox/template.ts";
 import { type LocalWarden, startLocalWarden } from "../../src/sandbox/warden.ts";
 import { type Job, openTestRunner, run } from "../support/boxes.ts";
@@ -33,11 +39,14 @@ after(async () => {
 });
 
 const FORKS = `print("preload.so" in open("/proc/self/maps").read())`;
+const SHELL_FORKS = "grep -q preload.so /proc/$$/maps && echo True || echo False";
+const forked = forkedPrograms().map(({ language }) => language.name);
 
 /** The template is started when a first job came, and serves the boxes that are made later. */
-async function untilForked(runner: Runner): Promise<void> {
+async function untilForked(runner: Runner, interpreter = "python3"): Promise<void> {
+  const code = interpreter === "sh" ? SHELL_FORKS : FORKS;
   for (let tries = 0; tries < 50; tries++) {
-    if ((await run(runner, { code: FORKS })).stdout.toString() === "True\n") return;
+    if ((await run(runner, { code, interpreter })).stdout.toString() === "True\n") return;
   }
   assert.fail("no box was forked");
 }
@@ -48,12 +57,27 @@ async function printed(job: Job): Promise<string> {
   return stdout.toString();
 }
 
-for (const [name, job] of PROGRAMS.filter(([, { interpreter }]) => interpreter === undefined)) {
+for (const [name, job] of PROGRAMS) {
+  const { interpreter = "python3" } = job;
+  if (!forked.includes(interpreter)) continue;
   test(`forked or not: ${name}`, async () => {
-    await untilForked(forking);
+    await untilForked(forking, interpreter);
     assert.deepEqual(await seen(forking, job), await seen(plain, job));
   });
 }
+
+test("Python is forked everywhere, a shell where it keeps nothing of its start but its number", async () => {
+  assert.ok(forked.includes("python3"));
+  assert.equal(forked.includes("sh"), realpathSync("/bin/sh").endsWith("/dash"));
+  const code = "cd /proc/self && echo $$ \"$PPID\" && sh -c 'echo $PPID' && kill -TERM $$";
+  const job: Job = { code, interpreter: "sh" };
+  for (const runner of [forking, plain]) {
+    const { outcome, stdout } = await run(runner, job);
+    const [, own, , asChild] = /^(\d+) (\d+)\n(\d+)\n$/.exec(stdout.toString()) ?? assert.fail();
+    assert.equal(own, asChild);
+    assert.deepEqual(outcome, { kind: "signalled", signal: "SIGTERM" });
+  }
+});
 
 test("a plain Python job is forked, and no other", async () => {
   assert.equal(await printed({ code: FORKS }), "True\n");
@@ -114,7 +138,8 @@ test("S5: a forked program has its job's memory and no more", async () => {
   assert.deepEqual(outcome, { kind: "out_of_memory" });
 });
 
-const hold = encodeHold(FORKED, 1);
+const [PYTHON = assert.fail("nothing is forked")] = forkedPrograms();
+const hold = encodeHold(PYTHON, 1);
 const templatesOf = (): readonly number[] =>
   ownWardens()
     .filter(({ pid }) => pid === warden.pid)
@@ -189,7 +214,7 @@ test("a template is not taken for another program than its own", async () => {
 
 test("S14: the keeper refuses templates that are none, and goes on", async () => {
   const { keeper } = warden.handover;
-  await assert.rejects(startTemplate(keeper, 2, hold), /number of a template/);
+  await assert.rejects(startTemplate(keeper, TEMPLATES_MOST, hold), /number of a template/);
   await assert.rejects(startTemplate(keeper, 0, hold.slice(0, 20)), /what a template is to run/);
   await assert.rejects(startTemplate(keeper, 0, hold.slice(0, -1)), /what a template is to run/);
   const notThere = (argv: readonly string[]) =>

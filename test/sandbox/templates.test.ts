@@ -11,6 +11,7 @@ function faked() {
   const closed: number[] = [];
   const deaths: PromiseWithResolvers<void>[] = [];
   const templates = new Templates({
+    firstNumber: 4,
     start: (number) => {
       const ready = Promise.withResolvers<Template>();
       starts.push({ number, ready });
@@ -53,9 +54,9 @@ function faked() {
 test("the first box starts a template, which serves the next", async () => {
   const { fork, letStart, numbers } = faked();
   assert.deepEqual(await fork(2), [undefined, undefined]);
-  assert.deepEqual(numbers(), [0]);
+  assert.deepEqual(numbers(), [4]);
   await letStart();
-  assert.deepEqual(await fork(2), [0, 0]);
+  assert.deepEqual(await fork(2), [4, 4]);
 });
 
 test("S11: no template serves more boxes than it may, also while its successor is late", async () => {
@@ -63,12 +64,12 @@ test("S11: no template serves more boxes than it may, also while its successor i
   await fork(1);
   await letStart();
   const served = await fork(BOXES_OF_TEMPLATE + 30);
-  assert.equal(served.filter((number) => number === 0).length, BOXES_OF_TEMPLATE);
-  assert.deepEqual(numbers(), [0, 1]);
+  assert.equal(served.filter((number) => number === 4).length, BOXES_OF_TEMPLATE);
+  assert.deepEqual(numbers(), [4, 5]);
   assert.deepEqual(closed, []);
   await letStart();
-  assert.deepEqual(closed, [0]);
-  assert.deepEqual(await fork(1), [1]);
+  assert.deepEqual(closed, [4]);
+  assert.deepEqual(await fork(1), [5]);
 });
 
 test("one that is replaced makes what it was asked for first", async () => {
@@ -84,9 +85,9 @@ test("one that is replaced makes what it was asked for first", async () => {
   await letStart();
   assert.deepEqual(closed, []);
   late.resolve();
-  assert.equal(await forked, 0);
-  assert.deepEqual(closed, [0]);
-  assert.deepEqual(await fork(1), [1]);
+  assert.equal(await forked, 4);
+  assert.deepEqual(closed, [4]);
+  assert.deepEqual(await fork(1), [5]);
 });
 
 test("one that fails is not tried again for a minute", async () => {
@@ -94,14 +95,14 @@ test("one that fails is not tried again for a minute", async () => {
   await fork(1);
   await letFail();
   assert.deepEqual(await fork(3), [undefined, undefined, undefined]);
-  assert.deepEqual(numbers(), [0]);
+  assert.deepEqual(numbers(), [4]);
   pass(60_001);
   await fork(1);
   await letStart();
   assert.equal(await templates.fork(() => Promise.reject(new Error("no"))), undefined);
-  assert.deepEqual(closed, [0]);
+  assert.deepEqual(closed, [4]);
   assert.deepEqual(await fork(1), [undefined]);
-  assert.deepEqual(numbers(), [0, 0]);
+  assert.deepEqual(numbers(), [4, 4]);
 });
 
 test("one that dies is replaced", async () => {
@@ -110,7 +111,7 @@ test("one that dies is replaced", async () => {
   await letStart();
   await die();
   assert.deepEqual(await fork(1), [undefined]);
-  assert.deepEqual(numbers(), [0, 0]);
+  assert.deepEqual(numbers(), [4, 4]);
 });
 
 test("S11: without a box for a while it ends", async (context) => {
@@ -127,7 +128,7 @@ test("S11: without a box for a while it ends", async (context) => {
   later(30_000);
   assert.deepEqual(closed, []);
   later(30_000);
-  assert.deepEqual(closed, [0]);
+  assert.deepEqual(closed, [4]);
 });
 
 test("S11: closing ends it, and one that still starts", async () => {
@@ -136,8 +137,8 @@ test("S11: closing ends it, and one that still starts", async () => {
   await letStart();
   await fork(BOXES_OF_TEMPLATE);
   const isClosed = templates.close();
-  assert.deepEqual(closed, [0]);
+  assert.deepEqual(closed, [4]);
   await letStart();
   await isClosed;
-  assert.deepEqual(closed, [0, 1]);
+  assert.deepEqual(closed, [4, 5]);
 });
