@@ -1,11 +1,12 @@
-/* Keeps S5, S6 and S8 of SECURITY.md. */
+/* The service's groups: made at its start, removed at its end. Those of a slot are in slot.c.
+ *
+ * Keeps S5 of SECURITY.md. */
 #include "cgroup.h"
 
 #include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -40,9 +41,9 @@ static int empty_group(const char *directory, struct fault *fault) {
   return FAIL_WITH(fault, EBUSY, "empty a cgroup of the service");
 }
 
-static int remove_group(const char *directory, struct fault *fault) {
+int remove_group(int parent, const char *path, struct fault *fault) {
   for (int tries = 0; tries < REMOVE_TRIES; tries++) {
-    if (rmdir(directory) == 0 || errno == ENOENT) return 0;
+    if (unlinkat(parent, path, AT_REMOVEDIR) == 0 || errno == ENOENT) return 0;
     if (errno != EBUSY) break;
     nap();
   }
@@ -62,7 +63,7 @@ static int remove_tree(const char *directory, int depth, struct fault *fault) {
   }
   closedir(list);
   if (result == 0) result = empty_group(directory, fault);
-  return result == -1 ? -1 : remove_group(directory, fault);
+  return result == -1 ? -1 : remove_group(AT_FDCWD, directory, fault);
 }
 
 /* What a job used at most is told from this file; older kernels do not have it. */
@@ -73,18 +74,14 @@ static int check_peak(const char *group, struct fault *fault) {
   return 0;
 }
 
-/* Without swap: the second file limits memory and swap together. */
-static int limit_memory_v1(const char *directory, uint64_t bytes, struct fault *fault) {
-  if (write_group_number(directory, "memory.limit_in_bytes", bytes, fault) == -1) return -1;
-  return write_group_number(directory, "memory.memsw.limit_in_bytes", bytes, fault);
-}
-
+/* Without swap: on v1 the second file limits memory and swap together. */
 static int limit_jobs(const struct cgroups *cgroups, unsigned controllers, const char *jobs,
                       struct fault *fault) {
   const uint64_t most = cgroups->memory_bytes;
   if ((controllers & MEMORY) == 0 || most == 0) return 0;
   if (cgroups->version == 2) return write_group_number(jobs, "memory.max", most, fault);
-  return limit_memory_v1(jobs, most, fault);
+  if (write_group_number(jobs, "memory.limit_in_bytes", most, fault) == -1) return -1;
+  return write_group_number(jobs, "memory.memsw.limit_in_bytes", most, fault);
 }
 
 /* The two groups whose leaves are the slots'. */
@@ -109,14 +106,23 @@ static int keep_from_swap(const struct cgroups *cgroups, const struct hierarchy 
   return write_group_file(hierarchy->directory, "memory.swappiness", "0", fault);
 }
 
-static int make_service(const struct cgroups *cgroups, const struct hierarchy *hierarchy,
-                        struct fault *fault) {
+/* Below these everything is named for each box: a path from the top would be walked as often. */
+static int open_parents(struct hierarchy *hierarchy, struct fault *fault) {
+  int directory = open(hierarchy->directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+  TRY(directory, "open the service's cgroup");
+  hierarchy->boxes = openat(directory, "boxes", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  hierarchy->jobs = openat(directory, "jobs", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  close(directory);
+  return hierarchy->boxes == -1 || hierarchy->jobs == -1 ? fail(fault, "open the cgroups of slots") : 0;
+}
+
+static int make_service(const struct cgroups *cgroups, struct hierarchy *hierarchy, struct fault *fault) {
   char service[420];
   const char *directory = hierarchy->directory;
   if (remove_tree(directory, 2, fault) == -1 || make_group(directory, fault) == -1) return -1;
   if (cgroups->version == 2 && enable_controllers(directory, fault) == -1) return -1;
   if (keep_from_swap(cgroups, hierarchy, fault) == -1) return -1;
-  if (make_parents(cgroups, hierarchy, fault) == -1) return -1;
+  if (make_parents(cgroups, hierarchy, fault) == -1 || open_parents(hierarchy, fault) == -1) return -1;
   (void)snprintf(service, sizeof service, "%s/service", directory);
   if (make_group(service, fault) == -1) return -1;
   if (cgroups->version == 2 && check_peak(service, fault) == -1) return -1;
@@ -140,118 +146,6 @@ int join_service_group(const struct cgroups *cgroups, pid_t pid, struct fault *f
     if (write_group_number(directory, "cgroup.procs", (uint64_t)pid, fault) == -1) return -1;
   }
   return 0;
-}
-
-struct leaf_limits {
-  uint64_t memory_bytes;
-  unsigned processes, cpu_percent;
-};
-
-static int limit_leaf(const struct cgroups *cgroups, unsigned controllers, const char *leaf,
-                      const struct leaf_limits *limits, struct fault *fault) {
-  char quota[48];
-  uint64_t quota_us = (uint64_t)limits->cpu_percent * 1000;
-  if (cgroups->version == 2) {
-    (void)snprintf(quota, sizeof quota, "%llu 100000", (unsigned long long)quota_us);
-    if (write_group_number(leaf, "memory.max", limits->memory_bytes, fault) == -1) return -1;
-    if (write_group_file(leaf, "memory.swap.max", "0", fault) == -1) return -1;
-    if (write_group_file(leaf, "memory.oom.group", "1", fault) == -1) return -1;
-    if (write_group_number(leaf, "pids.max", limits->processes, fault) == -1) return -1;
-    return write_group_file(leaf, "cpu.max", quota, fault);
-  }
-  if ((controllers & MEMORY) && limit_memory_v1(leaf, limits->memory_bytes, fault) == -1) return -1;
-  if ((controllers & PIDS) && write_group_number(leaf, "pids.max", limits->processes, fault) == -1)
-    return -1;
-  if ((controllers & CPU) == 0) return 0;
-  if (write_group_file(leaf, "cpu.cfs_period_us", "100000", fault) == -1) return -1;
-  return write_group_number(leaf, "cpu.cfs_quota_us", quota_us, fault);
-}
-
-/* The owner may change what a job gets, never where a process is or what the slot's parents get. */
-static int give_limits(const struct cgroups *cgroups, unsigned controllers, const char *leaf,
-                       struct fault *fault) {
-  static const struct {
-    int version;
-    unsigned controller;
-    const char *name;
-  } files[] = {{2, MEMORY, "memory.max"}, {2, PIDS, "pids.max"}, {2, CPU, "cpu.max"},
-               {1, MEMORY, "memory.limit_in_bytes"}, {1, MEMORY, "memory.memsw.limit_in_bytes"},
-               {1, PIDS, "pids.max"}, {1, CPU, "cpu.cfs_quota_us"}, {1, CPU, "cpu.cfs_period_us"}};
-  if (cgroups->owner == geteuid()) return 0;
-  for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
-    char path[600];
-    if (files[i].version != cgroups->version || (controllers & files[i].controller) == 0) continue;
-    (void)snprintf(path, sizeof path, "%s/%s", leaf, files[i].name);
-    TRY(chown(path, cgroups->owner, (gid_t)-1), "give %s of a job to the service", files[i].name);
-  }
-  return 0;
-}
-
-static int open_procs(const char *leaf, struct fault *fault) {
-  char path[600];
-  (void)snprintf(path, sizeof path, "%s/cgroup.procs", leaf);
-  int fd = open(path, O_WRONLY | O_CLOEXEC);
-  TRY(fd, "open a slot's cgroup.procs");
-  return fd;
-}
-
-/* v1 kills one process at a time; an eventfd tells the box, which then kills the rest. It fires
- * too when all jobs together reach their ceiling, so the box looks at its own counter. */
-static int watch_oom(const char *leaf, struct groups *groups, struct fault *fault) {
-  char path[600], text[48];
-  (void)snprintf(path, sizeof path, "%s/memory.oom_control", leaf);
-  groups->oom_control = open(path, O_RDONLY | O_CLOEXEC);
-  TRY(groups->oom_control, "open memory.oom_control of a job");
-  groups->oom_event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  TRY(groups->oom_event, "make an eventfd");
-  (void)snprintf(text, sizeof text, "%d %d", groups->oom_event, groups->oom_control);
-  return write_group_file(leaf, "cgroup.event_control", text, fault);
-}
-
-static int open_in_hierarchy(const struct cgroups *cgroups, int index, unsigned slot,
-                             struct groups *groups, struct fault *fault) {
-  const struct hierarchy *hierarchy = &cgroups->hierarchies[index];
-  char box[440], job[440];
-  (void)snprintf(box, sizeof box, "%s/boxes/slot-%u", hierarchy->directory, slot);
-  (void)snprintf(job, sizeof job, "%s/jobs/slot-%u", hierarchy->directory, slot);
-  const struct leaf_limits of_box = {cgroups->box_memory_bytes, 16, 50};
-  const struct leaf_limits of_job = {cgroups->job_memory_bytes, cgroups->processes,
-                                     cgroups->cpu_percent};
-  if (!cgroups->has_box[slot] && (make_group(box, fault) == -1 ||
-                                  limit_leaf(cgroups, hierarchy->controllers, box, &of_box, fault) == -1))
-    return -1;
-  if (remove_group(job, fault) == -1 || make_group(job, fault) == -1) return -1;
-  if (limit_leaf(cgroups, hierarchy->controllers, job, &of_job, fault) == -1) return -1;
-  if (give_limits(cgroups, hierarchy->controllers, job, fault) == -1) return -1;
-  groups->box_procs[index] = open_procs(box, fault);
-  if (groups->box_procs[index] == -1) return -1;
-  groups->job_procs[index] = open_procs(job, fault);
-  if (groups->job_procs[index] == -1) return -1;
-  if (cgroups->version == 2 || (hierarchy->controllers & MEMORY) == 0) return 0;
-  return watch_oom(job, groups, fault);
-}
-
-int open_slot_groups(struct cgroups *cgroups, unsigned slot, struct groups *groups,
-                     struct fault *fault) {
-  groups->count = cgroups->count;
-  groups->oom_event = groups->oom_control = -1;
-  for (int i = 0; i < HIERARCHIES_MOST; i++) groups->box_procs[i] = groups->job_procs[i] = -1;
-  for (int i = 0; i < cgroups->count; i++)
-    if (open_in_hierarchy(cgroups, i, slot, groups, fault) == -1) {
-      close_slot_groups(groups);
-      return -1;
-    }
-  cgroups->has_box[slot] = true;
-  return 0;
-}
-
-void close_slot_groups(const struct groups *groups) {
-  for (int i = 0; i < groups->count; i++) {
-    if (groups->box_procs[i] != -1) close(groups->box_procs[i]);
-    if (groups->job_procs[i] != -1) close(groups->job_procs[i]);
-  }
-  if (groups->oom_event != -1) close(groups->oom_event);
-  if (groups->oom_control != -1) close(groups->oom_control);
 }
 
 int remove_cgroups(const struct cgroups *cgroups, struct fault *fault) {

@@ -3,8 +3,7 @@
  *   <own group>/warden               v2, where it is ours alone: the warden
  *   <own group>/<name>/service       keeper, Node
  *   <own group>/<name>/boxes/slot-N  PID 1 and collector of the box on slot N
- *   <own group>/<name>/jobs/slot-N   its program; made anew for each box, since peaks and counters
- *                                    cannot be reset and would tell the next job about the last
+ *   <own group>/<name>/jobs/slot-N   its program; see slot.c
  * The ceiling of all jobs together stands on `jobs`, where only programs are: when it is reached,
  * the kernel kills whoever looks largest there, files in memory not counted, and that must never
  * be the service or PID 1 of somebody else's box.
@@ -25,6 +24,7 @@ enum controller { MEMORY = 1, PIDS = 2, CPU = 4, CPUACCT = 8 };
 struct hierarchy {
   unsigned controllers;
   char directory[384]; /* of the service's group */
+  int boxes, jobs;     /* directories in it */
 };
 
 struct cgroups {
@@ -37,7 +37,7 @@ struct cgroups {
   uint64_t job_memory_bytes; /* until the owner says otherwise */
   uint64_t box_memory_bytes;
   unsigned processes, cpu_percent;
-  bool has_box[SLOTS_MOST]; /* boxes/slot-N was made and limited; nobody else can change it */
+  bool has_slot[SLOTS_MOST]; /* its groups were made; nobody else can change boxes/slot-N */
 };
 
 /* Where systemd runs and the own v2 group cannot be used, starts this program again in a scope of

@@ -15,16 +15,22 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-int write_group_file(const char *directory, const char *name, const char *value,
-                      struct fault *fault) {
-  char path[600];
-  (void)snprintf(path, sizeof path, "%s/%s", directory, name);
-  int fd = open(path, O_WRONLY | O_CLOEXEC);
-  TRY(fd, "open %s of a cgroup", name);
+int write_file_at(int directory, const char *path, const char *value, struct fault *fault) {
+  int fd = openat(directory, path, O_WRONLY | O_CLOEXEC);
+  TRY(fd, "open %s of a cgroup", path);
   int failed = write_all(fd, value, strlen(value)) == -1;
-  if (failed) fail(fault, "write %s to %s of a cgroup", value, name);
+  if (failed) fail(fault, "write %s to %s of a cgroup", value, path);
   close(fd);
   return failed ? -1 : 0;
+}
+
+int write_group_file(const char *directory, const char *name, const char *value,
+                      struct fault *fault) {
+  int parent = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+  TRY(parent, "open a cgroup for its %s", name);
+  int result = write_file_at(parent, name, value, fault);
+  close(parent);
+  return result;
 }
 
 int write_group_number(const char *directory, const char *name, uint64_t value,

@@ -14,6 +14,8 @@ int write_group_file(const char *directory, const char *name, const char *value,
                      struct fault *fault);
 int write_group_number(const char *directory, const char *name, uint64_t value,
                        struct fault *fault);
+int write_file_at(int directory, const char *path, const char *value, struct fault *fault);
+int remove_group(int parent, const char *path, struct fault *fault);
 int make_group(const char *directory, struct fault *fault);
 int enable_controllers(const char *directory, struct fault *fault);
 

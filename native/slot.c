@@ -1,0 +1,156 @@
+/* The groups of a slot: limited and opened for each box.
+ *
+ * Theory of operation. A job's group is made anew for each box, since its peaks and counters cannot be
+ * reset and would tell the next job about the last; and it can only be removed when no process is
+ * left in it. Of cgroup v1 that is done where something is counted: a group of the other controllers
+ * is used again, with its limits written again, after that of the same slot that was removed.
+ *
+ * Keeps S5, S6 and S8 of SECURITY.md.
+ */
+#include <fcntl.h>
+#include <sys/eventfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "place.h"
+
+struct leaf_limits {
+  uint64_t memory_bytes;
+  unsigned processes, cpu_percent;
+};
+
+static int write_number(int leaf, const char *name, uint64_t value, struct fault *fault) {
+  char text[32];
+  (void)snprintf(text, sizeof text, "%llu", (unsigned long long)value);
+  return write_file_at(leaf, name, text, fault);
+}
+
+static int limit_v2(int leaf, const struct leaf_limits *limits, struct fault *fault) {
+  char quota[48];
+  (void)snprintf(quota, sizeof quota, "%u 100000", limits->cpu_percent * 1000);
+  if (write_number(leaf, "memory.max", limits->memory_bytes, fault) == -1) return -1;
+  if (write_file_at(leaf, "memory.swap.max", "0", fault) == -1) return -1;
+  if (write_file_at(leaf, "memory.oom.group", "1", fault) == -1) return -1;
+  if (write_number(leaf, "pids.max", limits->processes, fault) == -1) return -1;
+  return write_file_at(leaf, "cpu.max", quota, fault);
+}
+
+/* Without swap: the second file of memory limits both together. */
+static int limit_v1(int leaf, unsigned controllers, const struct leaf_limits *limits, struct fault *fault) {
+  if (controllers & MEMORY) {
+    if (write_number(leaf, "memory.limit_in_bytes", limits->memory_bytes, fault) == -1) return -1;
+    if (write_number(leaf, "memory.memsw.limit_in_bytes", limits->memory_bytes, fault) == -1) return -1;
+  }
+  if ((controllers & PIDS) && write_number(leaf, "pids.max", limits->processes, fault) == -1) return -1;
+  if ((controllers & CPU) == 0) return 0;
+  if (write_file_at(leaf, "cpu.cfs_period_us", "100000", fault) == -1) return -1;
+  return write_number(leaf, "cpu.cfs_quota_us", limits->cpu_percent * 1000, fault);
+}
+
+static int limit_leaf(const struct cgroups *cgroups, unsigned controllers, int leaf,
+                      const struct leaf_limits *limits, struct fault *fault) {
+  return cgroups->version == 2 ? limit_v2(leaf, limits, fault) : limit_v1(leaf, controllers, limits, fault);
+}
+
+/* The owner may change what a job gets, never where a process is or what the slot's parents get. */
+static int give_limits(const struct cgroups *cgroups, unsigned controllers, int leaf, struct fault *fault) {
+  static const struct {
+    int version;
+    unsigned controller;
+    const char *name;
+  } files[] = {{2, MEMORY, "memory.max"}, {2, PIDS, "pids.max"}, {2, CPU, "cpu.max"},
+               {1, MEMORY, "memory.limit_in_bytes"}, {1, MEMORY, "memory.memsw.limit_in_bytes"},
+               {1, PIDS, "pids.max"}, {1, CPU, "cpu.cfs_quota_us"}, {1, CPU, "cpu.cfs_period_us"}};
+  if (cgroups->owner == geteuid()) return 0;
+  for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+    if (files[i].version != cgroups->version || (controllers & files[i].controller) == 0) continue;
+    TRY(fchownat(leaf, files[i].name, cgroups->owner, (gid_t)-1, 0), "give %s of a job to the service", files[i].name);
+  }
+  return 0;
+}
+
+/* v1 kills one process at a time; an eventfd tells the box, which then kills the rest. It fires
+ * too when all jobs together reach their ceiling, so the box looks at its own counter. */
+static int watch_oom(int leaf, struct groups *groups, struct fault *fault) {
+  char text[48];
+  groups->oom_control = openat(leaf, "memory.oom_control", O_RDONLY | O_CLOEXEC);
+  TRY(groups->oom_control, "open memory.oom_control of a job");
+  groups->oom_event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  TRY(groups->oom_event, "make an eventfd");
+  (void)snprintf(text, sizeof text, "%d %d", groups->oom_event, groups->oom_control);
+  return write_file_at(leaf, "cgroup.event_control", text, fault);
+}
+
+static int open_leaf(int parent, const char *name, struct fault *fault) {
+  int leaf = openat(parent, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+  TRY(leaf, "open a slot's cgroup");
+  return leaf;
+}
+
+static int make_leaf(int parent, const char *name, struct fault *fault) {
+  if (mkdirat(parent, name, 0755) == -1 && errno != EEXIST) return fail(fault, "make a slot's cgroup");
+  return open_leaf(parent, name, fault);
+}
+
+static int open_procs(int leaf, struct fault *fault) {
+  int fd = openat(leaf, "cgroup.procs", O_WRONLY | O_CLOEXEC);
+  TRY(fd, "open a slot's cgroup.procs");
+  return fd;
+}
+
+/* Nobody else can change what was set when it was made. */
+static int open_box(const struct cgroups *cgroups, int index, const char *name, bool is_made, struct groups *groups,
+                    struct fault *fault) {
+  const struct hierarchy *hierarchy = &cgroups->hierarchies[index];
+  const struct leaf_limits limits = {cgroups->box_memory_bytes, 16, 50};
+  int leaf = is_made ? open_leaf(hierarchy->boxes, name, fault) : make_leaf(hierarchy->boxes, name, fault);
+  if (leaf == -1) return -1;
+  int result = is_made ? 0 : limit_leaf(cgroups, hierarchy->controllers, leaf, &limits, fault);
+  if (result == 0) result = groups->box_procs[index] = open_procs(leaf, fault);
+  close(leaf);
+  return result == -1 ? -1 : 0;
+}
+
+static int open_job(const struct cgroups *cgroups, int index, const char *name, bool is_made, struct groups *groups,
+                    struct fault *fault) {
+  const struct hierarchy *hierarchy = &cgroups->hierarchies[index];
+  const unsigned controllers = hierarchy->controllers;
+  const struct leaf_limits limits = {cgroups->job_memory_bytes, cgroups->processes, cgroups->cpu_percent};
+  const bool is_kept = is_made && (controllers & (MEMORY | CPUACCT)) == 0;
+  if (!is_kept && remove_group(hierarchy->jobs, name, fault) == -1) return -1;
+  int leaf = is_kept ? open_leaf(hierarchy->jobs, name, fault) : make_leaf(hierarchy->jobs, name, fault);
+  if (leaf == -1) return -1;
+  int result = limit_leaf(cgroups, controllers, leaf, &limits, fault);
+  if (result == 0 && !is_kept) result = give_limits(cgroups, controllers, leaf, fault);
+  if (result == 0 && cgroups->version == 1 && (controllers & MEMORY)) result = watch_oom(leaf, groups, fault);
+  if (result == 0) result = groups->job_procs[index] = open_procs(leaf, fault);
+  close(leaf);
+  return result == -1 ? -1 : 0;
+}
+
+int open_slot_groups(struct cgroups *cgroups, unsigned slot, struct groups *groups,
+                     struct fault *fault) {
+  const bool is_made = cgroups->has_slot[slot];
+  char name[24];
+  int result = 0;
+  (void)snprintf(name, sizeof name, "slot-%u", slot);
+  groups->count = cgroups->count;
+  groups->oom_event = groups->oom_control = -1;
+  for (int i = 0; i < HIERARCHIES_MOST; i++) groups->box_procs[i] = groups->job_procs[i] = -1;
+  for (int i = 0; result == 0 && i < cgroups->count; i++) {
+    result = open_box(cgroups, i, name, is_made, groups, fault);
+    if (result == 0) result = open_job(cgroups, i, name, is_made, groups, fault);
+  }
+  cgroups->has_slot[slot] = result == 0;
+  if (result == -1) close_slot_groups(groups);
+  return result;
+}
+
+void close_slot_groups(const struct groups *groups) {
+  for (int i = 0; i < groups->count; i++) {
+    if (groups->box_procs[i] != -1) close(groups->box_procs[i]);
+    if (groups->job_procs[i] != -1) close(groups->job_procs[i]);
+  }
+  if (groups->oom_event != -1) close(groups->oom_event);
+  if (groups->oom_control != -1) close(groups->oom_control);
+}
