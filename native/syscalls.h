@@ -2,7 +2,7 @@
  *
  * GROUP(name, reason) opens a group, ALLOW(call) lists a call of it. CHECK(call, rule) lists a
  * call that is allowed only with some arguments, and RULE(rule, answer, when, why) says what it
- * answers otherwise; the code of the rules is in seccomp.c. PRETEND(call) lists a call that
+ * answers otherwise; the rules are in arguments.h. PRETEND(call) lists a call that
  * succeeds and does nothing. What stands here neither takes privileges that the program could not
  * use anyway, nor reaches code in the kernel that an ordinary program has no use for, nor takes
  * memory that no cgroup counts.
