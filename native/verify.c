@@ -61,11 +61,10 @@ static bool no_capability_left(void) {
  * with inodes. */
 static bool is_tmpfs(const char *path, uint64_t bytes, uint64_t inodes) {
   struct statfs status;
-  struct statvfs mounted;
-  if (statfs(path, &status) == -1 || statvfs(path, &mounted) == -1) return false;
+  if (statfs(path, &status) == -1) return false;
   const uint64_t page = (uint64_t)status.f_bsize;
   return status.f_type == TMPFS_MAGIC && status.f_blocks == (bytes + page - 1) / page &&
-         status.f_files == inodes && (mounted.f_flag & ST_NOSUID) != 0 && (mounted.f_flag & ST_NODEV) != 0;
+         status.f_files == inodes && (status.f_flags & ST_NOSUID) != 0 && (status.f_flags & ST_NODEV) != 0;
 }
 
 static bool is_read_only(const char *path) {
