@@ -11,7 +11,7 @@ import {
 import { Box } from "../src/sandbox/box.ts";
 import { boxEnv } from "../src/sandbox/boxEnv.ts";
 import { type LocalWarden, runtimeTree, startLocalWarden } from "../src/sandbox/warden.ts";
-import type { Launched, Launcher } from "./launches.ts";
+import { type Launched, type Launcher, TRUE } from "./launches.ts";
 import { cpuMsOf, processesOf } from "./service.ts";
 
 const SLOTS = 16;
@@ -32,7 +32,7 @@ export async function openBoxes(launcher: Launcher): Promise<Boxes> {
   const tree = runtimeTree();
   const plan = { slots: SLOTS, cpus: 1, memoryBytes: 0, trees: tree === undefined ? [] : [tree] };
   const warden = await startLocalWarden(plan);
-  const program = readFileSync(launcher.probe);
+  const program = readFileSync(launcher.first);
   const build = (slot: number) => Box.build(warden.handover.keeper, requestFor(slot));
   return {
     firstInstruction: (count) => measure(count, (slot) => handOver(build, slot, program)),
@@ -84,10 +84,11 @@ async function untilExited(box: Box): Promise<string> {
 async function handOver(build: Build, slot: number, program: Uint8Array): Promise<number> {
   const box = await build(slot);
   try {
-    const file = { path: "probe", executable: true, mtimeSeconds: 1, bytes: program };
+    const file = { path: "first", executable: true, mtimeSeconds: 1, bytes: program };
     const handedOverMs = performance.timeOrigin + performance.now();
-    void box.sendJob({ files: [file], directories: [] }, startFrame(["./probe"]));
+    void box.sendJob({ files: [file], directories: [] }, startFrame(["./first"]));
     const printed = await untilExited(box);
+    if (printed === "") throw new Error("the program in a box printed nothing");
     return Number(printed) / 1e6 - handedOverMs;
   } finally {
     await box.destroy();
@@ -110,7 +111,7 @@ async function throughput(
   atOnce: number,
 ): Promise<Launched> {
   const { keeper, cgroups } = warden.handover;
-  const start = startFrame(["/bin/true"]);
+  const start = startFrame([TRUE]);
   const job = Buffer.concat([
     encodeRequest(requestFor(0)),
     encodeHeader(FRAME.start, start.length),

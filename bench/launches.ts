@@ -8,6 +8,9 @@ import { promisify } from "node:util";
 
 const run = promisify(execFile);
 
+/** What runs in all boxes that have the host's programs, ours and theirs. */
+export const TRUE = "/usr/bin/true";
+
 export interface Launched {
   /** From the first start to the last end, divided by their number. */
   readonly eachMs: number;
@@ -17,8 +20,10 @@ export interface Launched {
 }
 
 export interface Launcher {
-  /** A small static program. */
+  /** A small static program that does nothing. */
   readonly probe: string;
+  /** A tiny one that prints the clock of its first instruction. */
+  readonly first: string;
   /**
    * Makes boxes by the keeper's socket, uses and destroys them.
    * @param job all that is sent to each; its first frame's slot is set to that of the maker
@@ -32,11 +37,14 @@ export interface Launcher {
 
 export function openLauncher(): Launcher {
   const directory = mkdtempSync(join(tmpdir(), "sandrun-bench-"));
-  const probe = join(directory, "probe");
-  const source = fileURLToPath(new URL("probe.c", import.meta.url));
-  execFileSync("gcc", ["-O2", "-static", "-s", "-D_GNU_SOURCE", "-o", probe, source]);
+  const probe = compiled(directory, "probe", ["-static", "-D_GNU_SOURCE"]);
+  const first = compiled(directory, "first", [
+    ...["-static", "-nostdlib", "-fno-stack-protector", "-fcf-protection=none"],
+    ...["-Wl,-z,noseparate-code", "-Wl,--build-id=none"],
+  ]);
   return {
     probe,
+    first,
     peers: findPeers(directory, probe),
     launch: (count, atOnce, command) => measured(probe, "launch", count, atOnce, command),
     boxes: (count, atOnce, keeper, job) => {
@@ -46,6 +54,13 @@ export function openLauncher(): Launcher {
     },
     close: () => rmSync(directory, { recursive: true }),
   };
+}
+
+function compiled(directory: string, name: string, options: readonly string[]): string {
+  const program = join(directory, name);
+  const source = fileURLToPath(new URL(`${name}.c`, import.meta.url));
+  execFileSync("gcc", ["-O2", "-s", ...options, "-o", program, source]);
+  return program;
 }
 
 async function measured(
@@ -73,11 +88,11 @@ function findPeers(directory: string, probe: string): ReadonlyMap<string, readon
   const commands: Readonly<Record<string, () => readonly string[]>> = {
     bwrap: () => [
       ...["bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--as-pid-1"],
-      ...["--ro-bind", "/usr", "/usr", "--symlink", "usr/lib64", "/lib64", "--proc", "/proc"],
-      ...["--dev", "/dev", "--tmpfs", "/tmp", "--tmpfs", "/work", "--chdir", "/work"],
-      ...["--ro-bind", probe, "/probe", "/probe"],
+      ...["--ro-bind", "/usr", "/usr", "--symlink", "usr/lib", "/lib"],
+      ...["--symlink", "usr/lib64", "/lib64", "--proc", "/proc", "--dev", "/dev"],
+      ...["--tmpfs", "/tmp", "--tmpfs", "/work", "--chdir", "/work", TRUE],
     ],
-    firejail: () => ["firejail", "--quiet", "--noprofile", "--net=none", "--seccomp", probe],
+    firejail: () => ["firejail", "--quiet", "--noprofile", "--net=none", "--seccomp", TRUE],
     crun: () => containerCommand("crun", directory, probe),
     runc: () => containerCommand("runc", directory, probe),
   };
