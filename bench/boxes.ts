@@ -10,6 +10,8 @@ import {
 } from "../src/core/wire.ts";
 import { Box } from "../src/sandbox/box.ts";
 import { boxEnv } from "../src/sandbox/boxEnv.ts";
+import { encodeHold, forkedPrograms } from "../src/sandbox/held.ts";
+import { startTemplate } from "../src/sandbox/template.ts";
 import { type LocalWarden, runtimeTree, startLocalWarden } from "../src/sandbox/warden.ts";
 import { type Launched, type Launcher, TRUE } from "./launches.ts";
 import { cpuMsOf, processesOf } from "./service.ts";
@@ -25,6 +27,8 @@ export interface Boxes {
   throughput(count: number, atOnce: number): Promise<Launched>;
   /** Private KiB of a waiting box: all of its processes. */
   waitingKib(): Promise<number>;
+  /** The same, with a Python in it that waits for its file. */
+  forkedKib(): Promise<number>;
   close(): Promise<void>;
 }
 
@@ -39,6 +43,7 @@ export async function openBoxes(launcher: Launcher): Promise<Boxes> {
     cold: (count) => measure(count, (slot) => buildOne(build, slot)),
     throughput: (count, atOnce) => throughput(warden, launcher, count, atOnce),
     waitingKib: () => waitingKib(build, warden),
+    forkedKib: () => forkedKib(warden),
     close: () => warden.close(),
   };
 }
@@ -123,6 +128,23 @@ async function throughput(
   const beforeMs = spentMs();
   const made = await launcher.boxes(count, atOnce, keeper, job);
   return { ...made, cpuMs: made.cpuMs + (spentMs() - beforeMs) / count };
+}
+
+async function forkedKib(warden: LocalWarden): Promise<number> {
+  const { keeper } = warden.handover;
+  const [python] = forkedPrograms();
+  if (python === undefined) throw new Error("nothing is forked");
+  const hold = encodeHold(python, 1);
+  const template = await startTemplate(keeper, 0, hold);
+  try {
+    return await waitingKib(
+      (slot) => Box.build(keeper, { ...requestFor(slot), warmFrom: 0 }, hold),
+      warden,
+    );
+  } finally {
+    template.close();
+    await template.gone;
+  }
 }
 
 /** What the keeper shares with its boxes is not theirs: only processes that were not there before. */

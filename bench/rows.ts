@@ -20,6 +20,7 @@ export async function boxRows(boxes: Boxes, launcher: Launcher, effort: number):
     row("first-p99", "the same, 99 of 100", quantile(first, 0.99), "ms", { most: 8 }),
     row("cold", "cold box, median", median(cold), "ms", { most: 6 }),
     row("waiting", "a waiting box, private memory", await boxes.waitingKib(), "KiB", { most: 400 }),
+    row("forked", "the same, with a Python that waits in it", await boxes.forkedKib(), "KiB"),
     ...(await boxesAgainstBwrap(boxes, launcher, Math.ceil(300 * effort))),
   ];
 }
@@ -121,12 +122,20 @@ async function rateRows(
   goal: Row["goal"],
 ): Promise<Row[]> {
   const beforeMs = groupCpuMs(service);
+  const nodeBeforeMs = nodeCpuMs(service);
   const { perSecond, latenciesMs } = await load();
   const cpuMs = (groupCpuMs(service) - beforeMs) / latenciesMs.length;
+  const nodeMs = (nodeCpuMs(service) - nodeBeforeMs) / latenciesMs.length;
   return [
     row(`${name}-8`, "`echo hi` by /run, 8 connections", perSecond, "jobs/s", goal),
     row(`${name}-cpu`, "all CPU of such a job, its program included", cpuMs, "ms"),
+    row(`${name}-node`, "of that, the service's Node: TLS, HTTP, queue", nodeMs, "ms", { most: 1 }),
   ];
+}
+
+function nodeCpuMs(service: Service): number {
+  const nodes = processesOf(service.pid).filter(({ name }) => name === "node");
+  return nodes.reduce((sum, { cpuMs }) => sum + cpuMs, 0);
 }
 
 async function latencyRow(
