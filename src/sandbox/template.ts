@@ -16,6 +16,8 @@ import { decodeFault, encodeHeader, encodeTemplateRequest, FRAME } from "../core
 export const BOXES_OF_TEMPLATE = 100;
 /** Its successor is started when it has so many left. */
 const EARLY = 20;
+/** An older one is replaced, too: what lies in /usr may be newer than it. */
+const OLD_MS = 600_000;
 /** Without a box for so long it ends: before the service is at rest. */
 const IDLE_MS = 45_000;
 /** After one that failed; until then programs are started for each box. */
@@ -86,6 +88,7 @@ export interface TemplateParts {
 interface Serving {
   readonly template: Template;
   readonly number: number;
+  readonly sinceMs: number;
   boxes: number;
   /** Boxes that it was asked for and has not made yet. */
   underWay: number;
@@ -132,11 +135,15 @@ export class Templates {
     this.#takenAtMs = this.#parts.nowMs();
     const serving = this.#serving;
     // Before it is needed.
-    if (serving === undefined || serving.boxes >= BOXES_OF_TEMPLATE - EARLY) this.#startNext();
+    if (serving === undefined || this.#isSpent(serving)) this.#startNext();
     // Its successor is late: rather a start for each box than more that have so much in common.
     if (serving === undefined || serving.boxes >= BOXES_OF_TEMPLATE) return undefined;
     serving.boxes += 1;
     return serving;
+  }
+
+  #isSpent({ boxes, sinceMs }: Serving): boolean {
+    return boxes >= BOXES_OF_TEMPLATE - EARLY || this.#parts.nowMs() - sinceMs >= OLD_MS;
   }
 
   async close(): Promise<void> {
