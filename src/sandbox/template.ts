@@ -170,7 +170,10 @@ export class Templates {
     this.#starting = this.#parts
       .start(number)
       .then(
-        (template) => this.#begin({ template, number, boxes: 0, underWay: 0, isRetired: false }),
+        (template) => {
+          const sinceMs = this.#parts.nowMs();
+          this.#begin({ template, number, sinceMs, boxes: 0, underWay: 0, isRetired: false });
+        },
         () => {
           this.#notBeforeMs = this.#parts.nowMs() + AGAIN_MS;
         },

@@ -90,6 +90,17 @@ test("one that is replaced makes what it was asked for first", async () => {
   assert.deepEqual(await fork(1), [5]);
 });
 
+test("one that is old is replaced", async () => {
+  const { fork, letStart, numbers, pass } = faked();
+  await fork(1);
+  await letStart();
+  pass(600_000);
+  assert.deepEqual(await fork(1), [4]);
+  await letStart();
+  assert.deepEqual(await fork(1), [5]);
+  assert.deepEqual(numbers(), [4, 5]);
+});
+
 test("one that fails is not tried again for a minute", async () => {
   const { templates, fork, letStart, letFail, numbers, closed, pass } = faked();
   await fork(1);
