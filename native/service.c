@@ -31,6 +31,10 @@ int describe(const struct range *range, const struct plan *plan, char *text, siz
       if ((plan->cgroups.hierarchies[i].controllers & 1u << bit) && length < size)
         length += (size_t)snprintf(text + length, size - length, "%s %s\n", names[bit],
                                    plan->cgroups.hierarchies[i].directory);
+  /* Each job's group is made with these, and they were read back before its box is there. */
+  if (length < size)
+    length += (size_t)snprintf(text + length, size - length, "job-memory %llu\njob-cpu-percent %u\n",
+                               (unsigned long long)plan->cgroups.job_memory_bytes, plan->cgroups.cpu_percent);
   for (int i = 0; i < plan->tree_count && length < size; i++)
     length += (size_t)snprintf(text + length, size - length, "tree %s\n", tree_kind_names[plan->trees[i].kind]);
   if (length < size) length += (size_t)snprintf(text + length, size - length, "end\n");

@@ -19,32 +19,52 @@ struct leaf_limits {
   unsigned processes, cpu_percent;
 };
 
-static int write_number(int leaf, const char *name, uint64_t value, struct fault *fault) {
+/* The kernel takes some values otherwise than they were written, and says nothing. */
+static bool still_says(int fd, const char *value) {
+  char text[64];
+  const ssize_t got = pread(fd, text, sizeof text - 1, 0);
+  if (got < 0) return false;
+  text[got] = '\0';
+  text[strcspn(text, "\n")] = '\0';
+  return strcmp(text, value) == 0;
+}
+
+/* A limit that did not take is a fault: nobody looks at it again before a job runs. */
+static int set_limit(int leaf, const char *name, const char *value, struct fault *fault) {
+  int fd = openat(leaf, name, O_RDWR | O_CLOEXEC), result = 0;
+  TRY(fd, "open %s of a cgroup", name);
+  if (write_all(fd, value, strlen(value)) == -1) result = fail(fault, "write %s to %s of a cgroup", value, name);
+  else if (!still_says(fd, value)) result = FAIL_WITH(fault, ERANGE, "%s of a cgroup did not hold", name);
+  close(fd);
+  return result;
+}
+
+static int set_number(int leaf, const char *name, uint64_t value, struct fault *fault) {
   char text[32];
   (void)snprintf(text, sizeof text, "%llu", (unsigned long long)value);
-  return write_file_at(leaf, name, text, fault);
+  return set_limit(leaf, name, text, fault);
 }
 
 static int limit_v2(int leaf, const struct leaf_limits *limits, struct fault *fault) {
   char quota[48];
   (void)snprintf(quota, sizeof quota, "%u 100000", limits->cpu_percent * 1000);
-  if (write_number(leaf, "memory.max", limits->memory_bytes, fault) == -1) return -1;
-  if (write_file_at(leaf, "memory.swap.max", "0", fault) == -1) return -1;
-  if (write_file_at(leaf, "memory.oom.group", "1", fault) == -1) return -1;
-  if (write_number(leaf, "pids.max", limits->processes, fault) == -1) return -1;
-  return write_file_at(leaf, "cpu.max", quota, fault);
+  if (set_number(leaf, "memory.max", limits->memory_bytes, fault) == -1) return -1;
+  if (set_limit(leaf, "memory.swap.max", "0", fault) == -1) return -1;
+  if (set_limit(leaf, "memory.oom.group", "1", fault) == -1) return -1;
+  if (set_number(leaf, "pids.max", limits->processes, fault) == -1) return -1;
+  return set_limit(leaf, "cpu.max", quota, fault);
 }
 
 /* Without swap: the second file of memory limits both together. */
 static int limit_v1(int leaf, unsigned controllers, const struct leaf_limits *limits, struct fault *fault) {
   if (controllers & MEMORY) {
-    if (write_number(leaf, "memory.limit_in_bytes", limits->memory_bytes, fault) == -1) return -1;
-    if (write_number(leaf, "memory.memsw.limit_in_bytes", limits->memory_bytes, fault) == -1) return -1;
+    if (set_number(leaf, "memory.limit_in_bytes", limits->memory_bytes, fault) == -1) return -1;
+    if (set_number(leaf, "memory.memsw.limit_in_bytes", limits->memory_bytes, fault) == -1) return -1;
   }
-  if ((controllers & PIDS) && write_number(leaf, "pids.max", limits->processes, fault) == -1) return -1;
+  if ((controllers & PIDS) && set_number(leaf, "pids.max", limits->processes, fault) == -1) return -1;
   if ((controllers & CPU) == 0) return 0;
-  if (write_file_at(leaf, "cpu.cfs_period_us", "100000", fault) == -1) return -1;
-  return write_number(leaf, "cpu.cfs_quota_us", limits->cpu_percent * 1000, fault);
+  if (set_limit(leaf, "cpu.cfs_period_us", "100000", fault) == -1) return -1;
+  return set_number(leaf, "cpu.cfs_quota_us", limits->cpu_percent * 1000, fault);
 }
 
 static int limit_leaf(const struct cgroups *cgroups, unsigned controllers, int leaf,

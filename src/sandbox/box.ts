@@ -46,8 +46,11 @@ export class Box {
   #hasEnded = false;
   #destroyed = false;
   isolation: readonly string[] = [];
+  /** Its program was started and waits. */
+  readonly holds: boolean;
 
-  private constructor(keeper: string, scratch: Buffer) {
+  private constructor(keeper: string, holds: boolean, scratch: Buffer) {
+    this.holds = holds;
     const callback = (length: number) => this.#take(scratch.subarray(0, length));
     const onread = { buffer: scratch, callback };
     const socket = createConnection({ path: keeper, allowHalfOpen: true, onread });
@@ -117,7 +120,7 @@ export class Box {
     hold?: Uint8Array,
     scratch: Buffer = Box.makeScratch(),
   ): Promise<Box> {
-    const box = new Box(keeper, scratch);
+    const box = new Box(keeper, hold !== undefined, scratch);
     const timer = setTimeout(() => {
       box.#endWith(new SandboxFault("wait for the box"));
       box.#socket.destroy();

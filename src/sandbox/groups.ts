@@ -7,21 +7,8 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { SandboxFault } from "../core/errors.ts";
 import { Counter, nameOf } from "./counter.ts";
-import type { CgroupPlaces } from "./handover.ts";
+import type { CgroupPlaces, JobLimits } from "./handover.ts";
 import { anyWantsCpu } from "./threads.ts";
-
-export interface JobLimits {
-  readonly memoryBytes: number;
-  readonly cpus: number;
-}
-
-/** As the kernel writes them. */
-export interface HeldLimits {
-  readonly memory: string;
-  /** v1 only. */
-  readonly withSwap: string;
-  readonly cpu: string;
-}
 
 const PERIOD_US = 100_000;
 /** The kernel's bounds: less than a millisecond a period needs a longer period. */
@@ -49,50 +36,30 @@ export class Groups {
     return `${this.#places[controller]}/jobs/slot-${slot}/${name}`;
   }
 
-  /** What stands in the limit files of a slot. @throws SandboxFault naming the file. */
-  limitsOf(slot: number): HeldLimits {
-    if (this.#places.version === 2) {
-      return {
-        memory: this.#read(this.#file("memory", slot, "memory.max")),
-        withSwap: "",
-        cpu: this.#read(this.#file("cpu", slot, "cpu.max")),
-      };
-    }
-    return {
-      memory: this.#read(this.#file("memory", slot, "memory.limit_in_bytes")),
-      withSwap: this.#read(this.#file("memory", slot, "memory.memsw.limit_in_bytes")),
-      cpu: this.#read(this.#file("cpu", slot, "cpu.cfs_quota_us")),
-    };
-  }
-
   /**
-   * Sets the limits that are not as asked already, and reads them back: a job never starts under
-   * a limit that did not take.
-   * @param held what was read of this very group since it was made
+   * Sets the limits of a job that are not those with which its group was made, and reads them back:
+   * a job never starts under a limit that did not take.
    * @throws SandboxFault naming the file.
    */
-  limit(slot: number, limits: JobLimits, held: HeldLimits = this.limitsOf(slot)): void {
-    const quotaUs = Math.round(limits.cpus * PERIOD_US);
-    const memory = `${limits.memoryBytes}`;
-    if (this.#places.version === 2) {
-      const cpu = `${quotaUs} ${PERIOD_US}`;
-      if (held.memory !== memory) this.#set(this.#file("memory", slot, "memory.max"), memory);
-      if (held.cpu !== cpu) this.#set(this.#file("cpu", slot, "cpu.max"), cpu);
-      return;
-    }
-    if (held.memory !== memory || held.withSwap !== memory) {
-      this.#limitMemoryV1(slot, limits.memoryBytes, held);
-    }
-    if (held.cpu !== `${quotaUs}`) {
-      this.#set(this.#file("cpu", slot, "cpu.cfs_quota_us"), `${quotaUs}`);
-    }
+  limit(slot: number, { memoryBytes, cpus }: JobLimits): void {
+    const { version, made } = this.#places;
+    if (memoryBytes !== made.memoryBytes) this.#limitMemory(slot, memoryBytes);
+    const quotaUs = Math.round(cpus * PERIOD_US);
+    if (quotaUs === Math.round(made.cpus * PERIOD_US)) return;
+    if (version === 2) this.#set(this.#file("cpu", slot, "cpu.max"), `${quotaUs} ${PERIOD_US}`);
+    else this.#set(this.#file("cpu", slot, "cpu.cfs_quota_us"), `${quotaUs}`);
   }
 
-  /** On v1 memory must never be above memory + swap, whichever way the limit moves. */
-  #limitMemoryV1(slot: number, bytes: number, held: HeldLimits): void {
+  #limitMemory(slot: number, bytes: number): void {
+    const { version, made } = this.#places;
+    if (version === 2) {
+      this.#set(this.#file("memory", slot, "memory.max"), `${bytes}`);
+      return;
+    }
     const memory = this.#file("memory", slot, "memory.limit_in_bytes");
     const withSwap = this.#file("memory", slot, "memory.memsw.limit_in_bytes");
-    const order = bytes > Number(held.memory) ? [withSwap, memory] : [memory, withSwap];
+    // Memory must never be above memory and swap, whichever way the limit moves.
+    const order = bytes > made.memoryBytes ? [withSwap, memory] : [memory, withSwap];
     for (const file of order) this.#set(file, `${bytes}`);
   }
 

@@ -1,6 +1,12 @@
 /** What the warden tells the side that uses the keeper: lines of a name and a value, then `end`. */
 import { SERVICE_LIMITS } from "../core/limits.ts";
 
+/** What a job gets of what its group can limit. */
+export interface JobLimits {
+  readonly memoryBytes: number;
+  readonly cpus: number;
+}
+
 export interface CgroupPlaces {
   readonly version: 1 | 2;
   /** The service's group in the hierarchy of each controller; the same one on v2. */
@@ -8,6 +14,8 @@ export interface CgroupPlaces {
   readonly pids: string;
   readonly cpu: string;
   readonly cpuacct: string;
+  /** Limits with which the warden makes each job's group; a box is there only if they hold. */
+  readonly made: JobLimits;
 }
 
 /** In every box at /opt/node · at /env where asked for · in the place of the host's system. */
@@ -28,7 +36,7 @@ export interface Handover {
 
 /** @throws Error for what is not a whole number from `least` to `most`. */
 function numberOf(name: string, text: string, least: number, most: number): number {
-  const number = /^\d{1,6}$/.test(text) ? Number(text) : Number.NaN;
+  const number = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
   if (number >= least && number <= most) return number;
   throw new Error(`the warden's handover has no usable "${name}"`);
 }
@@ -66,6 +74,10 @@ export function parseHandover(text: string): Handover {
       pids: lineOf("pids"),
       cpu: lineOf("cpu"),
       cpuacct: lineOf("cpuacct"),
+      made: {
+        memoryBytes: numberOf("job-memory", lineOf("job-memory"), 1, 2 ** 40),
+        cpus: numberOf("job-cpu-percent", lineOf("job-cpu-percent"), 1, 102_400) / 100,
+      },
     },
   };
 }

@@ -17,7 +17,7 @@ import {
   type Usage,
 } from "../core/job.ts";
 import { findLanguage } from "../core/languages.ts";
-import { TRANSFER_LIMITS } from "../core/limits.ts";
+import { MIB, TRANSFER_LIMITS } from "../core/limits.ts";
 import type { Manifest } from "../core/manifest.ts";
 import type { JobSpec, RunEvents } from "../core/runner.ts";
 import type { StopSignal } from "../core/stop.ts";
@@ -31,7 +31,7 @@ import {
 } from "../core/wire.ts";
 import type { Box } from "./box.ts";
 import { boxEnv } from "./boxEnv.ts";
-import type { Groups, HeldLimits } from "./groups.ts";
+import type { Groups } from "./groups.ts";
 import { RunningBox } from "./runningBox.ts";
 
 /** How often the CPU limit is looked at. */
@@ -53,8 +53,6 @@ export interface Place {
   readonly box: Box;
   readonly groups: Groups;
   readonly slot: number;
-  /** What stood in the slot's limit files when the box was made. */
-  readonly limits: HeldLimits;
   readonly cpus: number;
   /** Something is mounted at /env. */
   readonly hasTree: boolean;
@@ -145,7 +143,7 @@ function startOf(spec: JobSpec, place: Place): Uint8Array {
     terminal: manifest.tty,
     wallMs: Math.ceil(manifest.timeoutSeconds * 1000),
     printedBytes: TRANSFER_LIMITS.printedBytes,
-    memoryBytes: manifest.memoryMb * 1024 * 1024,
+    memoryBytes: manifest.memoryMb * MIB,
     cpus: Math.ceil(cpus),
     argv: place.isHeld
       ? []
@@ -205,11 +203,7 @@ export async function runInBox(
 ): Promise<Ended> {
   const { box, groups, slot } = place;
   const start = startOf(spec, place);
-  groups.limit(
-    slot,
-    { memoryBytes: spec.manifest.memoryMb * 1024 * 1024, cpus: place.cpus },
-    place.limits,
-  );
+  groups.limit(slot, { memoryBytes: spec.manifest.memoryMb * MIB, cpus: place.cpus });
   const running = new RunningBox(box, groups, slot, place.cpus, spec.manifest.tty);
   const hasInput = mayReadInput(spec.manifest);
   if (hasInput) void running.writeStdin(spec.manifest.stdin);

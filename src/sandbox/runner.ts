@@ -1,7 +1,6 @@
 /** The Runner of this machine: slots, boxes, outputs. */
 import { type SandboxFault as Fault, SandboxFault } from "../core/errors.ts";
 import { NO_USAGE, type Outcome } from "../core/job.ts";
-import { BOX_LIMITS } from "../core/limits.ts";
 import type { EnvironmentInfo, InterpreterInfo } from "../core/offer.ts";
 import type {
   Finished,
@@ -12,26 +11,16 @@ import type {
   RunnerHealth,
 } from "../core/runner.ts";
 import type { StopSignal } from "../core/stop.ts";
-import type { BoxRequest } from "../core/wire.ts";
-import { Box } from "./box.ts";
+import type { Box } from "./box.ts";
 import { type Chooser, chooserFor, collect, NO_OUTPUTS, OutputLimit } from "./collect.ts";
 import type { EnvironmentTree } from "./environments.ts";
 import { Groups } from "./groups.ts";
 import type { Handover } from "./handover.ts";
-import {
-  encodeHold,
-  forkedPrograms,
-  HELD_FRESH_MS,
-  heldProgramFor,
-  hostHolds,
-  kindOf,
-  parseKind,
-} from "./held.ts";
+import { HELD_FRESH_MS, heldProgramFor, hostHolds, kindOf, parseKind } from "./held.ts";
+import { BoxMaker } from "./maker.ts";
 import { type Ended, runInBox } from "./oneJob.ts";
 import { BoxPool, type Leased } from "./pool.ts";
-import { PreparedBox } from "./prepared.ts";
 import { Slots } from "./slots.ts";
-import { NUMBERS_OF_KIND, startTemplate, Templates } from "./template.ts";
 
 /** How long listing and reading the outputs of one job may take. */
 const COLLECT_MS = 120_000;
@@ -82,11 +71,9 @@ export class SandboxRunner implements Runner {
   readonly slots: number;
   readonly #handover: Handover;
   readonly #options: SandboxOptions;
-  readonly #pool: BoxPool<PreparedBox>;
-  /** By the language of their program. */
-  readonly #templates: ReadonlyMap<string, Templates>;
+  readonly #pool: BoxPool<Box>;
+  readonly #maker: BoxMaker;
   readonly #groups: Groups;
-  readonly #scratch = Box.makeScratch();
   readonly #canHold: boolean;
   /** Until then programs are started when their job comes, since one could not be held. */
   #holdsFromMs = 0;
@@ -100,21 +87,15 @@ export class SandboxRunner implements Runner {
     this.#options = options;
     this.#groups = new Groups(handover.cgroups);
     this.#canHold = (options.mostWaiting ?? 0) > 0 && hostHolds();
-    this.#templates = new Map(
-      (options.forks === false ? [] : forkedPrograms()).map((program, index) => [
-        program.language.name,
-        new Templates({
-          firstNumber: NUMBERS_OF_KIND * index,
-          start: (number) =>
-            startTemplate(handover.keeper, number, encodeHold(program, options.cpus)),
-          nowMs: () => performance.now(),
-        }),
-      ]),
-    );
+    this.#maker = new BoxMaker({
+      keeper: handover.keeper,
+      cpus: options.cpus,
+      forks: options.forks ?? true,
+    });
     this.#pool = new BoxPool({
       slots: new Slots(ownSlots),
       mostWaiting: options.mostWaiting ?? 0,
-      build: (slot, kind) => this.#build(slot, kind),
+      build: (slot, kind) => this.#maker.make(slot, kind),
       freshMs: (kind) =>
         parseKind(kind).held === undefined ? Number.POSITIVE_INFINITY : HELD_FRESH_MS,
       nowMs: () => performance.now(),
@@ -148,13 +129,13 @@ export class SandboxRunner implements Runner {
 
   async close(): Promise<void> {
     await this.#pool.close();
-    await Promise.all([...this.#templates.values()].map((one) => one.close()));
+    await this.#maker.close();
     this.#groups.close();
     await this.#options.onClose();
   }
 
   async run(spec: JobSpec, events: RunEvents, signal: StopSignal): Promise<Finished> {
-    let leased: Leased<PreparedBox>;
+    let leased: Leased<Box>;
     try {
       leased = await this.#take(spec, signal);
     } catch (error) {
@@ -184,7 +165,7 @@ export class SandboxRunner implements Runner {
     };
   }
 
-  async #take(spec: JobSpec, signal: StopSignal): Promise<Leased<PreparedBox>> {
+  async #take(spec: JobSpec, signal: StopSignal): Promise<Leased<Box>> {
     const environment = this.#environmentOf(spec);
     const mayHold = this.#canHold && performance.now() >= this.#holdsFromMs;
     const held = mayHold ? heldProgramFor(spec) : undefined;
@@ -201,19 +182,6 @@ export class SandboxRunner implements Runner {
     this.#holdsFromMs = performance.now() + HOLD_AGAIN_MS;
   }
 
-  async #build(slot: number, kind: string): Promise<PreparedBox> {
-    const { environment, held } = parseKind(kind);
-    const { keeper } = this.#handover;
-    const request = { slot, environment, ...BOX_LIMITS };
-    const build = (from: BoxRequest, hold?: Uint8Array) =>
-      PreparedBox.build(keeper, from, this.#groups, hold, this.#scratch);
-    if (held === undefined) return build(request);
-    const hold = encodeHold(held, this.#options.cpus);
-    const templates = environment === 0 ? this.#templates.get(held.language.name) : undefined;
-    const forked = await templates?.fork((warmFrom) => build({ ...request, warmFrom }, hold));
-    return forked ?? build(request, hold);
-  }
-
   /** @returns the index of a tree of the plan + 1, 0 = none */
   #environmentOf(spec: JobSpec): number {
     const name = spec.manifest.environment;
@@ -224,13 +192,13 @@ export class SandboxRunner implements Runner {
   }
 
   async #runOn(
-    leased: Leased<PreparedBox>,
+    leased: Leased<Box>,
     spec: JobSpec,
     events: RunEvents,
     signal: StopSignal,
   ): Promise<Finished> {
     const { slot, release } = leased;
-    const { box, limits, holds } = leased.box;
+    const { box } = leased;
     const { isolation } = box;
     const isOutput = chooserFor(spec.input, spec.manifest.outputs);
     const kind = this.#handover.trees[this.#environmentOf(spec) - 1];
@@ -238,11 +206,10 @@ export class SandboxRunner implements Runner {
     const place = {
       box,
       slot,
-      limits,
       groups: this.#groups,
       cpus,
       hasTree: kind === "named",
-      isHeld: holds,
+      isHeld: box.holds,
     };
     let ended: Ended;
     let beforeMs: number;
@@ -266,9 +233,9 @@ export class SandboxRunner implements Runner {
     }
   }
 
-  async #collectFrom(leased: Leased<PreparedBox>, isOutput: Chooser, ended: Ended) {
+  async #collectFrom(leased: Leased<Box>, isOutput: Chooser, ended: Ended) {
     const { slot, release } = leased;
-    const { box } = leased.box;
+    const { box } = leased;
     const { outcome } = ended;
     // All processes of the job are dead. That the box dies, too, is nothing to wait for here: whoever
     // destroys the outputs waits for it, and its slot is used again only then.

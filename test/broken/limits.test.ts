@@ -4,9 +4,11 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { BOX_LIMITS } from "../../src/core/limits.ts";
+import { Box } from "../../src/sandbox/box.ts";
 import type { CgroupPlaces } from "../../src/sandbox/handover.ts";
 import { SandboxRunner } from "../../src/sandbox/runner.ts";
-import { startLocalWarden } from "../../src/sandbox/warden.ts";
+import { nativeProgram, startLocalWarden } from "../../src/sandbox/warden.ts";
 import { run } from "../support/boxes.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "sandrun-limits-"));
@@ -33,7 +35,9 @@ function placesWithout(version: 1 | 2, forgetful: string | undefined): CgroupPla
   for (const group of [leaf, box]) {
     writeFileSync(join(group, METERS[version]), version === 1 ? "0\n" : "usage_usec 0\n");
   }
-  return { version, memory: place, pids: place, cpu: place, cpuacct: place };
+  // The warden's were others, so all of them are set.
+  const made = { memoryBytes: 1, cpus: 9 };
+  return { version, memory: place, pids: place, cpu: place, cpuacct: place, made };
 }
 
 /** Boxes are real; only where their limits are set is not. */
@@ -69,3 +73,18 @@ for (const version of [1, 2] as const) {
     assert.deepEqual(started, ["started"]);
   });
 }
+
+test("S15: where the kernel takes a limit otherwise than the warden wrote it, there is no box", async () => {
+  // In whole pages, so that this one is rounded.
+  const program = join(directory, "roundedWarden");
+  const text = `#!/bin/sh\nsed -u 's/^job-memory .*/job-memory 67108865/' | ${nativeProgram()} local\n`;
+  writeFileSync(program, text, { mode: 0o755 });
+  const plan = { slots: 1, cpus: 1, memoryBytes: 0, trees: [] };
+  const warden = await startLocalWarden(plan, true, program);
+  const { keeper, cgroups } = warden.handover;
+  assert.equal(cgroups.made.memoryBytes, 67_108_865);
+  const built = Box.build(keeper, { slot: 0, environment: 0, ...BOX_LIMITS });
+  const name = cgroups.version === 1 ? "memory.limit_in_bytes" : "memory.max";
+  await assert.rejects(built, { step: `${name} of a cgroup did not hold` });
+  await warden.close();
+});

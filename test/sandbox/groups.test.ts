@@ -7,15 +7,19 @@ import { after, test } from "node:test";
 import { SandboxFault } from "../../src/core/errors.ts";
 import { Groups } from "../../src/sandbox/groups.ts";
 
-const made: string[] = [];
+const directories: string[] = [];
 after(() => {
-  for (const directory of made) rmSync(directory, { recursive: true });
+  for (const directory of directories) rmSync(directory, { recursive: true });
 });
 
+const LIMITS = { memoryBytes: 67_108_864, cpus: 0.5 };
+/** With these the warden would have made the group. */
+const MADE = { memoryBytes: 1_000_000_000, cpus: 1 };
+
 /** A service's group with the leaf of slot 0; `files` by name → content, null = keeps nothing. */
-function groupsWith(version: 1 | 2, files: Readonly<Record<string, string | null>>) {
+function groupsWith(version: 1 | 2, files: Readonly<Record<string, string | null>>, made = MADE) {
   const directory = mkdtempSync(join(tmpdir(), "sandrun-groups-"));
-  made.push(directory);
+  directories.push(directory);
   const job = join(directory, "jobs", "slot-0");
   mkdirSync(job, { recursive: true });
   for (const [name, content] of Object.entries(files)) {
@@ -24,7 +28,7 @@ function groupsWith(version: 1 | 2, files: Readonly<Record<string, string | null
   }
   const places = { memory: directory, pids: directory, cpu: directory, cpuacct: directory };
   const contentOf = (name: string) => readFileSync(join(job, name), "utf8");
-  return { groups: new Groups({ version, ...places }), contentOf };
+  return { groups: new Groups({ version, ...places, made }), contentOf };
 }
 
 function faultOf(attempt: () => unknown): string {
@@ -36,8 +40,6 @@ function faultOf(attempt: () => unknown): string {
   }
   return assert.fail("it did not fail");
 }
-
-const LIMITS = { memoryBytes: 67_108_864, cpus: 0.5 };
 
 test("limits are set in the words of cgroup v2", () => {
   const { groups, contentOf } = groupsWith(2, { "memory.max": "max", "cpu.max": "max 100000" });
@@ -117,16 +119,19 @@ test("S8: a meter that tells nothing is a fault, not a zero", () => {
   );
 });
 
-test("a limit that stands already is not written again, one that differs is", () => {
-  const held = { memory: "67108864", withSwap: "67108864", cpu: "50000" };
-  const { groups, contentOf } = groupsWith(1, V1);
-  groups.limit(0, LIMITS, held);
-  assert.equal(contentOf("memory.limit_in_bytes"), "1000000000");
-  groups.limit(0, LIMITS, { ...held, withSwap: "1000000000" });
-  assert.equal(contentOf("memory.limit_in_bytes"), "67108864");
-  assert.equal(contentOf("cpu.cfs_quota_us"), "100000");
-  groups.limit(0, LIMITS);
-  assert.equal(contentOf("cpu.cfs_quota_us"), "50000");
+test("a limit with which the group was made is not written again, one that differs is", () => {
+  for (const version of [1, 2] as const) {
+    const files = version === 1 ? V1 : { "memory.max": "1000000000", "cpu.max": "100000 100000" };
+    const { groups, contentOf } = groupsWith(version, files);
+    const contents = () => Object.keys(files).map(contentOf);
+    groups.limit(0, MADE);
+    assert.deepEqual(contents(), Object.values(files));
+    groups.limit(0, { ...MADE, memoryBytes: LIMITS.memoryBytes });
+    assert.ok(!contents().includes("1000000000"));
+    assert.ok(contents().includes("67108864"));
+    groups.limit(0, { ...MADE, cpus: LIMITS.cpus });
+    assert.match(contents().join(), /\b50000\b/);
+  }
 });
 
 test("on v1 memory is never above memory and swap, whichever way the limit moves", () => {
@@ -137,7 +142,8 @@ test("on v1 memory is never above memory and swap, whichever way the limit moves
     /memsw/,
   );
   assert.equal(lowered.contentOf("memory.limit_in_bytes"), "67108864", "lowered first");
-  const raised = groupsWith(1, { ...noSwap, "memory.limit_in_bytes": "1000" });
+  const small = { ...MADE, memoryBytes: 1000 };
+  const raised = groupsWith(1, { ...noSwap, "memory.limit_in_bytes": "1000" }, small);
   assert.match(
     faultOf(() => raised.groups.limit(0, LIMITS)),
     /memsw/,

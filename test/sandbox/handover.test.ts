@@ -11,6 +11,8 @@ const LINES = [
   "pids /sys/fs/cgroup/pids/x",
   "cpu /sys/fs/cgroup/cpu/x",
   "cpuacct /sys/fs/cgroup/cpuacct/x",
+  "job-memory 536870912",
+  "job-cpu-percent 50",
 ];
 
 function textOf(lines: readonly string[]): string {
@@ -28,6 +30,7 @@ test("a handover tells socket, slots, groups, trees and descriptors", () => {
     pids: "/sys/fs/cgroup/pids/x",
     cpu: "/sys/fs/cgroup/cpu/x",
     cpuacct: "/sys/fs/cgroup/cpuacct/x",
+    made: { memoryBytes: 536_870_912, cpus: 0.5 },
   });
   assert.deepEqual(handover.trees, ["everywhere", "named", "root"]);
   assert.deepEqual(Object.fromEntries(handover.descriptors), { listen: 3, cert: 4 });
@@ -52,6 +55,9 @@ test("a handover whose numbers are none is refused, or all jobs would wait for e
     "slots 1.5",
     "slots ",
     "cgroup 3",
+    "job-memory 0",
+    "job-memory 99999999999999999",
+    "job-cpu-percent x",
     "fd listen x",
   ];
   for (const line of wrong) {
