@@ -1,9 +1,10 @@
 /* The groups of a slot: limited and opened for each box.
  *
- * Theory of operation. A job's group is made anew for each box, since its peaks and counters cannot be
- * reset and would tell the next job about the last; and it can only be removed when no process is
- * left in it. Of cgroup v1 that is done where something is counted: a group of the other controllers
- * is used again, with its limits written again, after that of the same slot that was removed.
+ * Theory of operation. A job's group is made anew for each box, since peaks and counters of memory
+ * cannot be reset and would tell the next job about the last; and it can only be removed when no
+ * process is left in it. Of cgroup v1 that is done for memory alone: groups of the other controllers
+ * stay, and their limits and the time that was used are written again. What runs is in all of them,
+ * so they are empty when the one of memory could be removed.
  *
  * Keeps S5, S6 and S8 of SECURITY.md.
  */
@@ -112,40 +113,50 @@ static int make_leaf(int parent, const char *name, struct fault *fault) {
   return open_leaf(parent, name, fault);
 }
 
-static int open_procs(int leaf, struct fault *fault) {
-  int fd = openat(leaf, "cgroup.procs", O_WRONLY | O_CLOEXEC);
+static int open_procs(int parent, const char *name, struct fault *fault) {
+  char path[48];
+  (void)snprintf(path, sizeof path, "%s/cgroup.procs", name);
+  int fd = openat(parent, path, O_WRONLY | O_CLOEXEC);
   TRY(fd, "open a slot's cgroup.procs");
   return fd;
 }
 
 /* Nobody else can change what was set when it was made. */
-static int open_box(const struct cgroups *cgroups, int index, const char *name, bool is_made, struct groups *groups,
+static int make_box(const struct cgroups *cgroups, const struct hierarchy *hierarchy, const char *name,
                     struct fault *fault) {
-  const struct hierarchy *hierarchy = &cgroups->hierarchies[index];
   const struct leaf_limits limits = {cgroups->box_memory_bytes, 16, 50};
-  int leaf = is_made ? open_leaf(hierarchy->boxes, name, fault) : make_leaf(hierarchy->boxes, name, fault);
+  int leaf = make_leaf(hierarchy->boxes, name, fault);
   if (leaf == -1) return -1;
-  int result = is_made ? 0 : limit_leaf(cgroups, hierarchy->controllers, leaf, &limits, fault);
-  if (result == 0) result = groups->box_procs[index] = open_procs(leaf, fault);
+  int result = limit_leaf(cgroups, hierarchy->controllers, leaf, &limits, fault);
   close(leaf);
-  return result == -1 ? -1 : 0;
+  return result;
 }
 
-static int open_job(const struct cgroups *cgroups, int index, const char *name, bool is_made, struct groups *groups,
-                    struct fault *fault) {
-  const struct hierarchy *hierarchy = &cgroups->hierarchies[index];
-  const unsigned controllers = hierarchy->controllers;
+static int prepare_job(const struct cgroups *cgroups, const struct hierarchy *hierarchy, const char *name,
+                       bool is_made, struct groups *groups, struct fault *fault) {
   const struct leaf_limits limits = {cgroups->job_memory_bytes, cgroups->processes, cgroups->cpu_percent};
-  const bool is_kept = is_made && (controllers & (MEMORY | CPUACCT)) == 0;
+  const unsigned controllers = hierarchy->controllers;
+  const bool is_v1 = cgroups->version == 1, is_kept = is_made && (controllers & MEMORY) == 0;
   if (!is_kept && remove_group(hierarchy->jobs, name, fault) == -1) return -1;
   int leaf = is_kept ? open_leaf(hierarchy->jobs, name, fault) : make_leaf(hierarchy->jobs, name, fault);
   if (leaf == -1) return -1;
   int result = limit_leaf(cgroups, controllers, leaf, &limits, fault);
   if (result == 0 && !is_kept) result = give_limits(cgroups, controllers, leaf, fault);
-  if (result == 0 && cgroups->version == 1 && (controllers & MEMORY)) result = watch_oom(leaf, groups, fault);
-  if (result == 0) result = groups->job_procs[index] = open_procs(leaf, fault);
+  if (result == 0 && is_kept && (controllers & CPUACCT)) result = write_file_at(leaf, "cpuacct.usage", "0", fault);
+  if (result == 0 && is_v1 && (controllers & MEMORY)) result = watch_oom(leaf, groups, fault);
   close(leaf);
-  return result == -1 ? -1 : 0;
+  return result;
+}
+
+static int open_in_hierarchy(const struct cgroups *cgroups, int index, const char *name, bool is_made,
+                             struct groups *groups, struct fault *fault) {
+  const struct hierarchy *hierarchy = &cgroups->hierarchies[index];
+  if (!is_made && make_box(cgroups, hierarchy, name, fault) == -1) return -1;
+  if (prepare_job(cgroups, hierarchy, name, is_made, groups, fault) == -1) return -1;
+  groups->box_procs[index] = open_procs(hierarchy->boxes, name, fault);
+  if (groups->box_procs[index] == -1) return -1;
+  groups->job_procs[index] = open_procs(hierarchy->jobs, name, fault);
+  return groups->job_procs[index] == -1 ? -1 : 0;
 }
 
 int open_slot_groups(struct cgroups *cgroups, unsigned slot, struct groups *groups,
@@ -157,10 +168,8 @@ int open_slot_groups(struct cgroups *cgroups, unsigned slot, struct groups *grou
   groups->count = cgroups->count;
   groups->oom_event = groups->oom_control = -1;
   for (int i = 0; i < HIERARCHIES_MOST; i++) groups->box_procs[i] = groups->job_procs[i] = -1;
-  for (int i = 0; result == 0 && i < cgroups->count; i++) {
-    result = open_box(cgroups, i, name, is_made, groups, fault);
-    if (result == 0) result = open_job(cgroups, i, name, is_made, groups, fault);
-  }
+  for (int i = 0; result == 0 && i < cgroups->count; i++)
+    result = open_in_hierarchy(cgroups, i, name, is_made, groups, fault);
   cgroups->has_slot[slot] = result == 0;
   if (result == -1) close_slot_groups(groups);
   return result;
