@@ -56,15 +56,13 @@ static bool is_whole_system(const struct box_request *request, const struct tree
   return request->environment != 0 && trees[request->environment - 1].kind == TREE_ROOT;
 }
 
-/* The skeleton that belongs to the system that was asked for, and stand-ins that stay open for writing. */
+/* The skeleton that belongs to the system that was asked for. */
 static int mount_skeleton(const struct box_request *request, const struct tree *trees, struct fault *fault) {
   char layers[48] = "/empty:/skeleton";
   if (is_whole_system(request, trees))
     (void)snprintf(layers, sizeof layers, "/empty:/skeleton-%u", request->environment);
   if (mount_overlay(layers, "/box", fault) == -1) return -1;
   TRY(chdir("/box"), "enter the box's root");
-  TRY(mount("tmpfs", OWN, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=755,size=256k,nr_inodes=128"),
-      "mount a tmpfs for stand-ins");
   return 0;
 }
 
@@ -103,11 +101,11 @@ int build_box_root(const struct box_request *request, const struct tree *trees, 
   if (mount_skeleton(request, trees, fault) == -1) return -1;
   if (mount_system(request, trees, fault) == -1 || mount_trees(request, trees, tree_count, fault) == -1) return -1;
   if (mount_devices(request, fault) == -1) return -1;
+  if (mount_tmpfs("tmp", request->tmp_bytes, request->tmp_inodes, 01777, fault) == -1) return -1;
   const char *hidden = "hidepid=2";
   if (BROKEN(PROC)) hidden = NULL;
   TRY(mount("proc", "proc", "proc", PROC_FLAGS, hidden), "mount /proc");
   if (cover_proc(stand_ins, fault) == -1) return -1;
   if (mount_tmpfs("work", request->work_bytes, request->work_inodes, 0755, fault) == -1) return -1;
-  if (mount_tmpfs("tmp", request->tmp_bytes, request->tmp_inodes, 01777, fault) == -1) return -1;
   return enter_box_root(fault);
 }

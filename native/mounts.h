@@ -28,9 +28,8 @@ enum tree_kind tree_kind_of(const char *name);
 /* The layers of /usr: what is hidden lies between it and the empty directories that are shown. */
 #define HOST_USR "/shown:/hidden:/usr"
 
-/* Stand-ins of a box, and those of all boxes: hidden when its /tmp is mounted, last of all. */
-#define OWN "tmp/own"
-#define FIXED "tmp/fixed"
+/* Where the stand-ins lie that are the same in all boxes: hidden when /work is mounted, last of all. */
+#define FIXED "work/fixed"
 
 /* Of each mount of /proc (sys/mount.h). */
 #define PROC_FLAGS (MS_NOSUID | MS_NODEV | MS_NOEXEC)
@@ -56,8 +55,8 @@ int build_box_root(const struct box_request *request, const struct tree *trees, 
 int build_skeleton(const char *directory, const char *etc, int flags, struct fault *fault);
 /* Makes `directory` with the stand-ins that are the same in all boxes. */
 int build_settings(const char *directory, struct fault *fault);
-/* Leaves in ./proc only what is about the box itself, and mounts what lies in OWN and FIXED over the
- * rest that programs need. Opens the ones that are written later. */
+/* Leaves in ./proc only what is about the box itself, and mounts stand-ins over the rest that
+ * programs need: what lies in FIXED, and files in ./tmp that lose their names. Opens the ones that are written later. */
 int cover_proc(int *stand_ins, struct fault *fault);
 /* Whether nothing else can be found in /proc. */
 bool proc_is_covered(void);

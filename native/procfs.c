@@ -91,16 +91,23 @@ static int cover(const char *cover, const char *place, struct fault *fault) {
   return 0;
 }
 
+/* Written when the job's limits are known, by the descriptor that is left of it. */
+static int make_own(const char *own, int *fd, struct fault *fault) {
+  *fd = open(own, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  TRY(*fd, "make the stand-in %s", own);
+  TRY(fchmod(*fd, 0444), "set mode of the stand-in %s", own);
+  return 0;
+}
+
 static int cover_file(const struct stand_in_file *file, int *stand_ins, struct fault *fault) {
-  char place[32], own[48];
+  const bool is_own = file->text == NULL;
+  char place[32], from[32];
   (void)snprintf(place, sizeof place, "proc/%s", file->name);
-  (void)snprintf(own, sizeof own, "%s/%s", file->text == NULL ? OWN : FIXED, file->name);
-  if (file->text == NULL) {
-    int fd = stand_ins[file->number] = open(own, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    TRY(fd, "open the stand-in for /%s", place);
-    TRY(fchmod(fd, 0444), "set mode of the stand-in for /%s", place);
-  }
-  return cover(own, place, fault);
+  (void)snprintf(from, sizeof from, "%s/%s", is_own ? "tmp" : FIXED, file->name);
+  if (is_own && make_own(from, &stand_ins[file->number], fault) == -1) return -1;
+  if (cover(from, place, fault) == -1) return -1;
+  if (is_own) TRY(unlink(from), "take the name of /%s", from);
+  return 0;
 }
 
 /* With the real uuid in it, of this box's own /proc: it makes a new value for each reader. */
@@ -113,7 +120,8 @@ static int cover_sys(struct fault *fault) {
   return -1;
 }
 
-/* Two of these are links: a mount is what keeps their names, too. */
+/* By a mount of what it is, or it would not be found any more. Two of these are links, which mount(2)
+ * would follow. */
 static int show_entry(const char *name, struct fault *fault) {
   char place[32];
   (void)snprintf(place, sizeof place, "proc/%s", name);

@@ -116,7 +116,7 @@ static int build_etc(const char *from, const char *to, int flags, struct fault *
 }
 
 int build_skeleton(const char *directory, const char *etc, int flags, struct fault *fault) {
-  static const char *const directories[] = {"", "/usr", "/dev", "/proc", "/work", "/tmp", "/" OWN, "/env", "/opt",
+  static const char *const directories[] = {"", "/usr", "/dev", "/proc", "/work", "/tmp", "/env", "/opt",
                                             "/opt/node", "/var", "/run"};
   static const char *const links[][2] = {{"bin", "usr/bin"}, {"sbin", "usr/sbin"},
                                          {"lib", "usr/lib"}, {"lib64", "usr/lib64"},
