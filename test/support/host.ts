@@ -3,9 +3,8 @@ import { spawn } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { patient } from "./patience.ts";
 
-/** Fixed in native/warden.h: the ids that sandrun takes on a host, and how many at once. */
-const RESERVED_IDS = 0x70000000;
-const IDS_PER_RANGE = 8192;
+/** Fixed in native/identity.h: so many ids are a slot's; the first is PID 1's, the next the program's. */
+const IDS_PER_SLOT = 16;
 
 export interface OnHost {
   readonly status: number | null;
@@ -70,6 +69,14 @@ function isAlive(pid: number): boolean {
   return /^State:\t[^ZX]/m.test(procText(pid, "status") ?? "");
 }
 
+/** Ids that a warden's processes have, by the host's count. */
+interface Ids {
+  readonly first: number;
+  /** The first one of slot 0. */
+  readonly slots: number;
+  readonly end: number;
+}
+
 /** A warden on this host, and what belongs to it. */
 export interface WardenOnHost {
   readonly pid: number;
@@ -77,6 +84,29 @@ export interface WardenOnHost {
   readonly range: number;
   /** Its runtime directory. */
   readonly directory: string;
+  /** Those of its range; undefined of one that had no keeper when it was looked at. */
+  readonly ids: Ids | undefined;
+}
+
+/**
+ * The map of ids of a warden's keeper, as the kernel tells it: the one place that says which they
+ * are for root, who has a block of ids reserved, and for an ordinary user, who has those of
+ * /etc/subuid.
+ */
+function idsBelow(warden: number): Ids | undefined {
+  const isKeeper = (pid: number) => procText(pid, "cmdline")?.startsWith("keeper\0") === true;
+  const maps = childrenOf(warden)
+    .filter(isKeeper)
+    .map((pid) => procText(pid, "uid_map")?.trim().split(/\s+/).map(Number));
+  const [, first, , , slots, count] = maps[0] ?? [];
+  if (first === undefined || slots === undefined || count === undefined) return undefined;
+  return { first, slots, end: slots + count };
+}
+
+/** Nothing could be said of processes whose ids are not known, least of all that none is left. */
+function idsOf({ pid, ids }: WardenOnHost): Ids {
+  if (ids === undefined) throw new Error(`warden ${pid} had no keeper when it was looked at`);
+  return ids;
 }
 
 /** The wardens that a process started. */
@@ -88,7 +118,8 @@ export function ownWardens(parent = process.pid): WardenOnHost[] {
       .map((path) => /^(.*)\/range-(\d+)\.lock$/.exec(path))
       .find((found) => found !== null);
     if (lock === undefined) return [];
-    return [{ pid, range: Number(lock[2]), directory: `${lock[1]}/${lock[2]}` }];
+    const directory = `${lock[1]}/${lock[2]}`;
+    return [{ pid, range: Number(lock[2]), directory, ids: idsBelow(pid) }];
   });
 }
 
@@ -105,28 +136,32 @@ function descriptorsOf(pid: number): string[] {
   }
 }
 
-/** Living processes that have an id of the slots of that warden's range. */
+/** Living processes that have an id of that warden's range. */
 export function processesOf(warden: WardenOnHost): number[] {
-  const first = RESERVED_IDS + warden.range * IDS_PER_RANGE;
+  const { first, end } = idsOf(warden);
   return allPids().filter((pid) => {
     const uid = uidOf(pid) ?? 0;
-    return uid >= first && uid < first + IDS_PER_RANGE && isAlive(pid);
+    return uid >= first && uid < end && isAlive(pid);
+  });
+}
+
+/** Those whose id is that one of a slot's. */
+function processesWith(warden: WardenOnHost, id: number): number[] {
+  const { slots } = idsOf(warden);
+  return processesOf(warden).filter((pid) => {
+    const offset = (uidOf(pid) ?? 0) - slots;
+    return offset >= 0 && offset % IDS_PER_SLOT === id;
   });
 }
 
 /** The program and its descendants: uid 1000 of a box, by the host's count. */
 export function jobProcessesOf(warden: WardenOnHost): number[] {
-  const first = RESERVED_IDS + warden.range * IDS_PER_RANGE;
-  return processesOf(warden).filter((pid) => ((uidOf(pid) ?? 0) - first - 16) % 16 === 1);
+  return processesWith(warden, 1);
 }
 
 /** PID 1 of each box: uid 0 there. */
 export function boxProcessesOf(warden: WardenOnHost): number[] {
-  const first = RESERVED_IDS + warden.range * IDS_PER_RANGE;
-  return processesOf(warden).filter((pid) => {
-    const offset = (uidOf(pid) ?? 0) - first - 16;
-    return offset >= 0 && offset % 16 === 0;
-  });
+  return processesWith(warden, 0);
 }
 
 /** Directories of the warden's groups, in every hierarchy that is mounted. */

@@ -1,7 +1,10 @@
 #!/bin/sh
 # Runs Sandrun under cgroup v2 on Debian's own kernel, in virtual machines on this host.
 #
-#   test/vm/run.sh [--all] [PART…]      without a PART: those of a usual run, or with --all all there are
+#   test/vm/run.sh [--all] [PART[:NAME,…]…]
+#
+# Without a PART: those of a usual run, or with --all all there are. With NAMEs a part of box tests
+# runs those files of test/sandbox alone, and one of hostile programs those with that in their id.
 #
 # Theory: the machine has no disk. Its root is the host's, read-only over 9p, below a layer of
 # memory that takes what is written; so what is tested is this very checkout, and nothing that
@@ -13,7 +16,7 @@
 # not come to its end is ended; of one that fails, all that its console said is shown.
 set -eu
 usual='hostile sandbox user root systemd'
-more='sandbox_other sandbox_user hostile_user'
+all='hostile sandbox user root systemd sandbox_other sandbox_user hostile_user'
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd -P)
 place=$root/.runtime/vm
 modules='drivers/virtio/virtio_ring drivers/virtio/virtio drivers/virtio/virtio_pci_modern_dev
@@ -80,9 +83,10 @@ build_initramfs() {
   (cd "$stage" && find . | "$stage/bin/busybox" cpio -o -H newc 2>/dev/null) >"$place/initramfs.cpio"
 }
 
-# boot PART: its last word on the console is the status.
+# boot PART[:NAME,…]: its last word on the console is the status.
 boot() {
-  part=$1
+  part=${1%%:*} chosen=''
+  [ "$part" = "$1" ] || chosen=${1#*:}
   log=$place/$part.log
   began=$(date +%s)
   status=0
@@ -90,7 +94,7 @@ boot() {
     -accel "${SANDRUN_VM_ACCELERATOR:-tcg,thread=single}" -cpu Nehalem -smp 2 -m 4G \
     -nodefaults -no-reboot -display none -serial "file:$log" \
     -kernel "$place"/tree/boot/vmlinuz-* -initrd "$place/initramfs.cpio" \
-    -append "console=ttyS0 quiet loglevel=2 panic=-1 mitigations=off init_on_alloc=0 vm_root=$root vm_part=$part" \
+    -append "console=ttyS0 quiet loglevel=2 panic=-1 mitigations=off init_on_alloc=0 vm_root=$root vm_part=$part vm_chosen=$chosen" \
     -virtfs local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap \
     </dev/null 2>"$place/$part.qemu.log" || status=$?
   seconds=$(($(date +%s) - began))
@@ -121,7 +125,7 @@ if [ "${1-}" = --boot ]; then
   exit
 fi
 parts=$usual
-[ "${1-}" != --all ] || { parts="$usual $more" && shift; }
+[ "${1-}" != --all ] || { parts=$all && shift; }
 [ $# -gt 0 ] || set -- $parts
 mkdir -p "$place"
 exec 9>"$place/lock"
