@@ -14,11 +14,11 @@ export interface Service {
   stop(): Promise<void>;
 }
 
-export async function startService(): Promise<Service> {
+export async function startService(...options: readonly string[]): Promise<Service> {
   const port = await freePort();
   // Callers are told apart by a header, so that no quota of one of them is what is measured.
   const words = ["serve", "--listen", "127.0.0.1", "--trusted-proxy", "127.0.0.1/32"];
-  const child = spawn(PROGRAM, [...words, "--port", `${port}`], {
+  const child = spawn(PROGRAM, [...words, "--port", `${port}`, ...options], {
     stdio: ["ignore", "ignore", "pipe"],
   });
   const ended = new Promise((resolve) => child.on("close", resolve));
