@@ -24,7 +24,10 @@
 #include "mounts.h"
 
 /* Shown as they are: about the process that looks, or the same on every host of a kind. */
-static const char *const shown[] = {"mounts", "net", "version", "filesystems"};
+static const struct {
+  const char *name;
+  bool is_link;
+} shown[] = {{"mounts", true}, {"net", true}, {"version", false}, {"filesystems", false}};
 
 struct stand_in_file {
   const char *name;
@@ -120,11 +123,11 @@ static int cover_sys(struct fault *fault) {
   return -1;
 }
 
-/* By a mount of what it is, or it would not be found any more. Two of these are links, which mount(2)
- * would follow. */
-static int show_entry(const char *name, struct fault *fault) {
+/* By a mount of what it is, or it would not be found any more. Links would be followed by mount(2). */
+static int show_entry(const char *name, bool is_link, struct fault *fault) {
   char place[32];
   (void)snprintf(place, sizeof place, "proc/%s", name);
+  if (!is_link) return cover(place, place, fault);
   int tree = take_mount(place, fault);
   return tree == -1 ? -1 : put_mount(tree, place, fault);
 }
@@ -150,7 +153,7 @@ int cover_proc(int *stand_ins, struct fault *fault) {
   for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
     if (cover_file(&files[i], stand_ins, fault) == -1) return -1;
   for (size_t i = 0; i < sizeof shown / sizeof shown[0]; i++)
-    if (show_entry(shown[i], fault) == -1) return -1;
+    if (show_entry(shown[i].name, shown[i].is_link, fault) == -1) return -1;
   /* Drops, too, what has been looked up and is not held. */
   if (!BROKEN(MASKS)) TRY(mount("proc", "proc", "proc", MS_REMOUNT | PROC_FLAGS, "subset=pid"), "close /proc");
   return 0;

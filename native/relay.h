@@ -11,6 +11,7 @@ struct state {
   struct relay *relay;
   bool held, lost; /* a program waits for its job; it has ended before it had one */
   bool starting, started, ended, stdin_open;
+  bool is_alone; /* no other process is left in the box */
   enum end_cause cause;
   int status;
   int64_t start_ms, end_ms, deadline_ms; /* deadline 0 = none yet */

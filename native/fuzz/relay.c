@@ -20,7 +20,7 @@ static bool is_open[FDS];
 static int64_t clock_ms;
 static int told; /* by the hand: 0 nothing, 1 READY, 2 STARTING, 3 a fault or its end */
 static pid_t program; /* the hand, until another process is held */
-static bool reaped, killed_all, left; /* left: the kill reached somebody */
+static bool reaped, alone, killed_all, left; /* left: the kill reached somebody */
 static uint64_t printed_most;
 static unsigned polls;
 static bool has_terminal, was_told; /* of it: the hand waits for a byte */
@@ -199,13 +199,15 @@ static int fake_close(int fd) {
 static pid_t fake_waitpid(int *status, int flags) {
   unsigned choice = take(&input) % 4;
   *status = (int)take(&input) << 8;
+  errno = ECHILD;
+  if (alone) return -1;
   if (choice == 1 && !reaped) {
     reaped = true;
     return program;
   }
   if (choice >= 2) return 78;
-  errno = ECHILD;
-  return flags == 0 ? -1 : 0;
+  alone = reaped && (flags == 0 || *status != 0);
+  return alone || flags == 0 ? -1 : 0;
 }
 
 static int fake_kill(pid_t pid, int number) {
@@ -325,7 +327,7 @@ static int fake_poll(struct pollfd *events, unsigned count, int timeout) {
 static void check_end(bool whole, const struct relay *relay) {
   MUST(heard.exited == whole || heard.exited);
   if (!whole) return;
-  MUST(killed_all && heard.header_done == 0 && !heard.faulted && heard.ending == left);
+  MUST((killed_all || alone) && heard.header_done == 0 && !heard.faulted && heard.ending == left);
   struct exited exited;
   memcpy(&exited, heard.head, sizeof exited);
   MUST(heard.printed[0] + exited.dropped_stdout == produced[0]);
@@ -354,7 +356,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   told = 0;
   program = HAND;
   polls = 0;
-  reaped = killed_all = left = false;
+  reaped = alone = killed_all = left = false;
   state.relay = &relay;
   check_end(relay_with(&state), &relay);
   return 0;
