@@ -29,11 +29,15 @@ int make_link(const char *path, const char *target, struct fault *fault) {
   return 0;
 }
 
+int make_read_only(const char *path, unsigned long more_attributes, struct fault *fault) {
+  struct mount_attr attributes = {.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | more_attributes};
+  TRY((int)syscall(SYS_mount_setattr, AT_FDCWD, path, AT_RECURSIVE, &attributes, sizeof attributes),
+      "make %s read-only", path);
+  return 0;
+}
+
 int bind_read_only(const char *from, const char *to, unsigned long more_attributes,
                    struct fault *fault) {
-  struct mount_attr attributes = {.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | more_attributes};
   TRY(mount(from, to, NULL, MS_BIND | MS_REC, NULL), "bind %s", from);
-  TRY((int)syscall(SYS_mount_setattr, AT_FDCWD, to, AT_RECURSIVE, &attributes, sizeof attributes),
-      "make %s read-only", from);
-  return 0;
+  return make_read_only(to, more_attributes, fault);
 }

@@ -72,6 +72,8 @@ int mount_overlay(const char *layers, const char *place, struct fault *fault);
 int make_directory(const char *path, unsigned mode, struct fault *fault);
 int make_file(const char *path, unsigned mode, const char *text, struct fault *fault);
 int make_link(const char *path, const char *target, struct fault *fault);
+/* With all that is mounted below it. */
+int make_read_only(const char *path, unsigned long more_attributes, struct fault *fault);
 int bind_read_only(const char *from, const char *to, unsigned long more_attributes,
                    struct fault *fault);
 

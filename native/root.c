@@ -106,14 +106,15 @@ static int build_masks(struct fault *fault) {
   return 0;
 }
 
+/* Boxes bind them from here, with the attributes of this mount. */
 static int build_all_devices(int slots, bool may_make_nodes, struct fault *fault) {
+  TRY(mount("dev", "dev", NULL, MS_BIND, NULL), "bind the devices of boxes");
   for (int slot = 0; slot < slots; slot++) {
     char directory[32];
     (void)snprintf(directory, sizeof directory, "dev/%d", slot);
     if (build_devices(directory, may_make_nodes, fault) == -1) return -1;
   }
-  /* Boxes bind them from here, with these attributes. */
-  return bind_read_only("dev", "dev", MOUNT_ATTR_NOEXEC, fault);
+  return make_read_only("dev", MOUNT_ATTR_NOEXEC, fault);
 }
 
 int build_keeper_root(const char *root, const struct tree *trees, int tree_count, int slots,
