@@ -155,8 +155,9 @@ static int start_box(struct keeper *keeper, int connection, const struct box_req
       slot->connection = connection;
       result = write_map(pid, "gid_map", request->slot, fault);
       if (result == 0) result = write_map(pid, "uid_map", request->slot, fault);
-      /* Without its maps the box must not go on: closing the pipe ends it. */
+      /* Without its maps the box must not go on: closing the pipe ends it, and would have it tell that. */
       if (result == 0 && write_all(mapped[1], "1", 1) == -1) result = fail(fault, "release the box");
+      if (result == -1) (void)kill(pid, SIGKILL);
     }
     close(mapped[0]);
     close(mapped[1]);
