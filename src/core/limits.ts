@@ -226,6 +226,8 @@ export const HTTP_LIMITS = {
   stallMs: 30_000,
   unreadBytes: 16 * KIB,
   connections: 4096,
+  /** How long what comes of a request is read on that was answered already. */
+  lingerMs: 10_000,
   /** How long `close` waits for answers that are under way. */
   drainMs: 10_000,
 } as const;

@@ -20,7 +20,7 @@ import type { Duplex } from "node:stream";
 import { getRequestListener } from "@hono/node-server";
 import type { Hono } from "hono";
 import { Refusal } from "../core/errors.ts";
-import { HTTP_LIMITS } from "../core/limits.ts";
+import { HTTP_LIMITS, TRANSFER_LIMITS } from "../core/limits.ts";
 import type { AppEnv } from "./deps.ts";
 import { faultResponse, refusalResponse } from "./errors.ts";
 import { faultFields, type ServiceLog } from "./log.ts";
@@ -131,12 +131,14 @@ function makeServer(
 /** @param answering where the answer under way on each connection is noted */
 function requestListener(
   { app, log, unread }: ServerOptions,
-  limits: UnreadTimes,
+  limits: UnreadTimes & { readonly lingerMs: number },
   answering: WeakMap<Duplex, ServerResponse>,
 ): RequestListener {
   const listener = getRequestListener(app.fetch as Parameters<typeof getRequestListener>[0], {
     // For HTTP/1.0 without Host; nothing of ours depends on the name.
     hostname: "localhost",
+    // It cuts a connection half a second after an answer that came before the end of the request.
+    autoCleanupIncoming: false,
     errorHandler: (error) => {
       const isRequest = error instanceof Error && error.name === "RequestError";
       if (isRequest) return refusalResponse(new Refusal("bad_request"));
@@ -152,15 +154,44 @@ function requestListener(
     }
     answering.set(socket, outgoing);
     outgoing.once("close", () => {
-      if (answering.get(socket) === outgoing) answering.delete(socket);
+      // What is wrong with the rest of a request that was answered has no answer of its own.
+      if (answering.get(socket) === outgoing && incoming.complete) answering.delete(socket);
     });
     listener(incoming, outgoing)
-      .then(() => unread?.made(incoming, outgoing, limits))
+      .then(() => {
+        unread?.made(incoming, outgoing, limits);
+        if (!incoming.complete) readOn(incoming, limits.lingerMs);
+      })
       .catch((fault: unknown) => {
         log(faultFields(fault));
         outgoing.destroy();
       });
   };
+}
+
+/**
+ * Takes what still comes of a request that was answered before its end, and drops it. A connection
+ * that is closed while bytes arrive is reset, and a refusal would be lost to whoever still sends.
+ */
+function readOn(incoming: IncomingMessage, lingerMs: number): void {
+  const { socket } = incoming;
+  let leftBytes: number = TRANSFER_LIMITS.inputBytes;
+  let isOver = false;
+  // So Node closes a connection that is not kept alive, behind its last answer: too early here.
+  socket.destroySoon = () => {
+    isOver = true;
+  };
+  const timer = setTimeout(() => socket.destroy(), lingerMs).unref();
+  incoming.on("data", (chunk: Buffer) => {
+    leftBytes -= chunk.length;
+    if (leftBytes < 0) socket.destroy();
+  });
+  incoming.once("close", () => {
+    clearTimeout(timer);
+    Reflect.deleteProperty(socket, "destroySoon");
+    if (isOver) socket.destroySoon();
+  });
+  incoming.resume();
 }
 
 /** What the parser could not read, or what took too long. */

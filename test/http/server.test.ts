@@ -8,6 +8,7 @@ import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { selfSignedCertificate } from "../../src/http/selfsigned.ts";
 import { listen } from "../../src/http/server.ts";
 import { FakeOutputs } from "../fakes/runner.ts";
@@ -130,6 +131,58 @@ describe("the listener", () => {
     await rig.runner.next();
     await rig.stop();
     assert.equal(await answered, "");
+  });
+});
+
+describe("an answer before the end of its request", () => {
+  const BODY = Buffer.alloc(100_000, "x");
+  const HEAD = `POST /run HTTP/1.1\r\nHost: h\r\nContent-Type: text/html\r\nContent-Length: ${BODY.length}\r\n\r\n`;
+  const NEXT = "GET /health HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+
+  it("is read by whoever sends on for a while, and the connection serves the next one", async () => {
+    const rig = await serveRig();
+    const socket = await openSocket(rig.port);
+    socket.write(Buffer.concat([Buffer.from(HEAD), BODY.subarray(0, 10)]));
+    assert.match(await until(socket, (text) => text.includes("\r\n\r\n{")), /^HTTP\/1\.1 415 /);
+    // Longer than the library under it would wait.
+    await sleep(1000);
+    socket.write(Buffer.concat([BODY.subarray(10), Buffer.from(NEXT)]));
+    assert.match(await untilClosed(socket), /HTTP\/1\.1 200 [\s\S]*healthy/);
+    await rig.stop();
+  });
+
+  it("is read by whoever sends on also where the connection then ends", async () => {
+    const rig = await serveRig();
+    const socket = await openSocket(rig.port);
+    const head = HEAD.replace("Host", "Connection: close\r\nHost");
+    socket.write(Buffer.concat([Buffer.from(head), BODY.subarray(0, 10)]));
+    const refused = await until(socket, (text) => text.includes("\r\n\r\n{"));
+    assert.match(refused, /^HTTP\/1\.1 415 [\s\S]*Connection: close/i);
+    const written = Promise.withResolvers<unknown>();
+    await sleep(100);
+    socket.write(BODY.subarray(10, 50_000));
+    await sleep(100);
+    socket.write(BODY.subarray(50_000), written.resolve);
+    assert.equal((await written.promise) ?? undefined, undefined, "nothing was reset");
+    await untilClosed(socket);
+    await rig.stop();
+  });
+
+  it("ends the connection of whoever sends for too long, or too much", async () => {
+    const rig = await serveRig({ limits: { lingerMs: 50 } });
+    const slow = await openSocket(rig.port);
+    slow.write(HEAD);
+    assert.match(await untilClosed(slow), /^HTTP\/1\.1 415 /);
+    await rig.stop();
+    const patient = await serveRig({ limits: { lingerMs: 600_000 } });
+    const endless = await openSocket(patient.port);
+    endless.write(HEAD.replace(/Length: \d+/, "Length: 1000000000000"));
+    const piece = Buffer.alloc(1 << 20);
+    const send = () => endless.write(piece, (error) => error ?? send());
+    send();
+    // Told by a failed write, or by the end.
+    await untilClosed(endless).catch(() => undefined);
+    await patient.stop();
   });
 });
 
