@@ -277,11 +277,11 @@ export class Engine {
   #end(live: LiveJob, finished: Finished): void {
     const { shelf, clock } = this.#parts;
     const { record } = live;
-    const { outcome, usage, isolation } = finished;
+    const { outcome, usage, isolation, boxCpuMs = 0 } = finished;
     dropInput(live.spec);
     live.input.over();
     this.#live.delete(record.id);
-    record.end = { outcome, usage, isolation, endedAtMs: clock.nowMs() };
+    record.end = { outcome, usage, boxCpuMs, isolation, endedAtMs: clock.nowMs() };
     const succeeded = outcome.kind === "exited" && outcome.exitCode === 0;
     record.state = succeeded ? "completed" : "failed";
     record.outputs = finished.outputs;

@@ -169,6 +169,7 @@ function logEnd(job: Job, log: ServiceLog): void {
     event: "job_ended",
     outcome: end.outcome.kind,
     cpu_ms: end.usage.cpuMs,
+    box_cpu_ms: end.boxCpuMs,
     wall_ms: end.usage.wallMs,
     queue_ms: (job.admittedAtMs ?? end.endedAtMs) - job.submittedAtMs,
     memory_bytes: end.usage.memoryPeakBytes,

@@ -24,6 +24,8 @@ export interface LogFields {
   /** Where an unexpected error was thrown: our file and line. */
   at?: string;
   cpu_ms?: number;
+  /** Of the box's own processes. */
+  box_cpu_ms?: number;
   wall_ms?: number;
   queue_ms?: number;
   memory_bytes?: number;

@@ -13,6 +13,8 @@ export type JobState = "queued" | "running" | "completed" | "failed";
 export interface JobEnd {
   readonly outcome: Outcome;
   readonly usage: Usage;
+  /** What the box's own processes worked for it, on its caller's bill, too. */
+  readonly boxCpuMs: number;
   readonly isolation: readonly string[];
   readonly endedAtMs: number;
 }

@@ -1,6 +1,7 @@
 /** One of the callers: sends jobs, waits as it is told to, and tells how each of them ended. */
 import { type IncomingMessage, request } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
+import { HTTP_LIMITS } from "../../src/core/limits.ts";
 import type { Kind } from "./kinds.ts";
 
 export interface Told {
@@ -17,12 +18,25 @@ interface Answer {
   readonly status: number;
   readonly text: string;
   readonly bytes: number;
+  /** False when it was cut. */
+  readonly isWhole: boolean;
 }
 
 interface Refused {
   readonly error: string;
   readonly details?: string;
   readonly retry_after?: number;
+}
+
+export interface Quota {
+  readonly cpu_seconds_available: number;
+  readonly refills_in: number;
+}
+
+export interface Status {
+  readonly outcome?: object;
+  /** Not of a job that is gone. */
+  readonly metrics?: object;
 }
 
 interface Ended {
@@ -35,6 +49,11 @@ interface Ended {
   readonly stdout?: string;
 }
 
+/** How an answer is read; at once when undefined. */
+type Reading = "slowly" | "unread";
+
+/** The service looks after its time whether nothing was taken; then once more, since something was. */
+const UNREAD_MS = HTTP_LIMITS.stallMs + 5_000;
 /** Pauses of a slow reader, and what others do to a job, come after so long. */
 const INTERFERE_MS = 150;
 
@@ -55,9 +74,29 @@ export class Caller {
   /** Sends one job until it is admitted, and sees it to its end. */
   async send(kind: Kind): Promise<Told> {
     if (kind.fate === "hung up on") return this.#hangUpOn(kind);
+    if (kind.fate === "left unread") return this.#leaveUnread(kind);
     if (kind.fate === undefined && kind.share > 5) return this.#run(kind);
-    const { text } = await this.#admit("/submit", kind);
-    return this.#follow(kind, (JSON.parse(text) as { job_id: string }).job_id);
+    return this.#follow(kind, await this.submit(kind.body));
+  }
+
+  /** @returns the id of the job that was admitted at last */
+  async submit(body: object): Promise<string> {
+    const { text } = await this.#admit("/submit", body);
+    return (JSON.parse(text) as { job_id: string }).job_id;
+  }
+
+  async status(id: string): Promise<Status> {
+    return JSON.parse((await this.#ask("GET", `/status/${id}`)).text) as Status;
+  }
+
+  /** @returns the status of the answer */
+  async destroy(id: string): Promise<number> {
+    return (await this.#ask("DELETE", `/jobs/${id}`)).status;
+  }
+
+  async quota(): Promise<Quota> {
+    const { text } = await this.#ask("GET", "/stats");
+    return (JSON.parse(text) as { your_quota: Quota }).your_quota;
   }
 
   async #follow(kind: Kind, id: string): Promise<Told> {
@@ -73,7 +112,7 @@ export class Caller {
   }
 
   async #run(kind: Kind): Promise<Told> {
-    const { text } = await this.#admit("/run", kind);
+    const { text } = await this.#admit("/run", kind.body);
     const ended = JSON.parse(text) as Ended & { readonly job_id: string };
     // It was answered while the job ran on.
     if (ended.outcome === undefined) return this.#follow(kind, ended.job_id);
@@ -83,7 +122,8 @@ export class Caller {
 
   /** Log and files of a job that has ended; then it is destroyed. */
   async #takeAll(kind: Kind, id: string): Promise<string | undefined> {
-    const log = await this.#ask("GET", `/logs/${id}`, undefined, kind.fate === "read slowly");
+    const reading = kind.fate === "read slowly" ? "slowly" : undefined;
+    const log = await this.#ask("GET", `/logs/${id}`, undefined, reading);
     if (kind.prints !== undefined && !log.text.includes(kind.prints)) return "its log lacks a word";
     if (kind.fate === "read slowly" && log.bytes < 1 << 20) return `its log has ${log.bytes} bytes`;
     if (kind.fate !== "downloaded") {
@@ -111,7 +151,7 @@ export class Caller {
 
   async #hangUpOn(kind: Kind): Promise<Told> {
     const stop = new AbortController();
-    const asked = this.#ask("POST", "/run", kind.body, false, stop.signal).then(
+    const asked = this.#ask("POST", "/run", kind.body, undefined, stop.signal).then(
       ({ status }) => status,
       () => 0,
     );
@@ -121,9 +161,16 @@ export class Caller {
     return this.#told(kind, undefined, status === 200 ? "it was answered" : undefined);
   }
 
-  async #admit(path: string, kind: Kind): Promise<Answer> {
+  /** Its answer is larger than all that a connection holds, and the service has to let go of it. */
+  async #leaveUnread(kind: Kind): Promise<Told> {
+    const answer = await this.#admit("/run", kind.body, true);
+    const wrong = answer.isWhole ? "its answer was kept for whoever does not read" : undefined;
+    return this.#told(kind, undefined, wrong);
+  }
+
+  async #admit(path: string, body: object, isUnread = false): Promise<Answer> {
     for (;;) {
-      const answer = await this.#ask("POST", path, kind.body);
+      const answer = await this.#ask("POST", path, body, isUnread ? "unread" : undefined);
       if (answer.status === 200 || answer.status === 202) {
         this.admitted += 1;
         return answer;
@@ -131,7 +178,7 @@ export class Caller {
       const refusal = JSON.parse(answer.text) as Refused;
       const { retry_after: seconds } = refusal;
       if (![429, 503].includes(answer.status) || seconds === undefined) {
-        throw new Error(`${kind.name}: ${answer.status} ${answer.text.slice(0, 200)}`);
+        throw new Error(`${path}: ${answer.status} ${answer.text.slice(0, 200)}`);
       }
       const why = `${answer.status} ${refusal.details ?? refusal.error}`.replaceAll(/\d{2,}/g, "n");
       this.refusals.set(why, (this.refusals.get(why) ?? 0) + 1);
@@ -164,14 +211,16 @@ export class Caller {
     method: string,
     path: string,
     body?: object,
-    isSlow = false,
+    reading?: Reading,
     signal?: AbortSignal,
   ): Promise<Answer> {
     const { promise, resolve, reject } = Promise.withResolvers<Answer>();
     const headers = { "X-Forwarded-For": this.#address, "Content-Type": "application/json" };
     const options = { host: "127.0.0.1", port: this.#port, method, path, headers, agent: false };
     const asked = request({ ...options, ...(signal === undefined ? {} : { signal }) }, (answer) => {
-      readAnswer(answer, isSlow).then(resolve, reject);
+      // What comes of the rest of the request is nothing to who has an answer.
+      asked.off("error", reject).on("error", () => undefined);
+      readAnswer(answer, reading).then(resolve, reject);
     });
     asked.on("error", reject);
     asked.end(body === undefined ? undefined : JSON.stringify(body));
@@ -180,13 +229,19 @@ export class Caller {
 }
 
 /** The text of small answers, the size of all. */
-async function readAnswer(answer: IncomingMessage, isSlow: boolean): Promise<Answer> {
+async function readAnswer(answer: IncomingMessage, reading?: Reading): Promise<Answer> {
   const kept: Buffer[] = [];
   let bytes = 0;
-  for await (const chunk of answer as AsyncIterable<Buffer>) {
-    if (bytes < 1 << 16) kept.push(chunk);
-    bytes += chunk.length;
-    if (isSlow && bytes % 4 === 0) await sleep(20);
+  const status = answer.statusCode ?? 0;
+  if (reading === "unread" && status === 200) await sleep(HTTP_LIMITS.stallMs + UNREAD_MS);
+  try {
+    for await (const chunk of answer as AsyncIterable<Buffer>) {
+      if (bytes < 1 << 16) kept.push(chunk);
+      bytes += chunk.length;
+      if (reading === "slowly" && bytes % 4 === 0) await sleep(20);
+    }
+  } catch (cut) {
+    if (reading !== "unread") throw cut;
   }
-  return { status: answer.statusCode ?? 0, text: Buffer.concat(kept).toString(), bytes };
+  return { status, text: Buffer.concat(kept).toString(), bytes, isWhole: answer.complete };
 }

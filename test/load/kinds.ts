@@ -6,6 +6,7 @@ const BOMB =
   "except OSError: pass\nprint('forked', 0 < count <= 100)";
 const EATS = "held = bytearray(200 << 20)\nprint('ate')";
 const PRINTS = "import sys\nfor _ in range(16): sys.stdout.write('x' * 65536)";
+const PRINTS_MORE = "import sys\nfor _ in range(144): sys.stdout.write('x' * 65536)";
 const MAKES = "open('made', 'wb').write(bytes(3 << 20))\nprint('made')";
 
 export interface Kind {
@@ -18,13 +19,13 @@ export interface Kind {
   /** Part of what it prints. */
   readonly prints?: string;
   /** What the caller does to it. */
-  readonly fate?: "cancelled" | "hung up on" | "read slowly" | "downloaded";
+  readonly fate?: "cancelled" | "hung up on" | "read slowly" | "left unread" | "downloaded";
 }
 
 const shell = (code: string) => ({ code, interpreter: "sh" });
 
 export const KINDS: readonly Kind[] = [
-  { name: "prints a word", share: 30, body: shell("echo word"), ends: "exited 0", prints: "word" },
+  { name: "prints a word", share: 29, body: shell("echo word"), ends: "exited 0", prints: "word" },
   { name: "python", share: 10, body: { code: "print(6 * 7)" }, ends: "exited 0", prints: "42" },
   { name: "exits with 3", share: 6, body: shell("exit 3"), ends: "exited 3" },
   { name: "kills itself", share: 4, body: shell("kill -TERM $$"), ends: "signalled SIGTERM" },
@@ -36,6 +37,13 @@ export const KINDS: readonly Kind[] = [
     prints: "2097152",
   },
   { name: "prints 1 MB", share: 4, body: { code: PRINTS }, ends: "exited 0", fate: "read slowly" },
+  {
+    name: "prints 9 MB",
+    share: 1,
+    body: { code: PRINTS_MORE },
+    ends: "exited 0",
+    fate: "left unread",
+  },
   { name: "makes 3 MB", share: 6, body: { code: MAKES }, ends: "exited 0", fate: "downloaded" },
   { name: "eats memory", share: 5, body: { code: EATS, memory_mb: 64 }, ends: "out_of_memory" },
   { name: "fork bomb", share: 3, body: { code: BOMB }, ends: "exited 0", prints: "forked True" },
@@ -61,15 +69,6 @@ export const KINDS: readonly Kind[] = [
     fate: "hung up on",
   },
 ];
-
-/** For callers who want all the CPU time that they can get. */
-export const HOG: Kind = {
-  name: "burns a second",
-  share: 0,
-  body: { code: burn(1) },
-  ends: "exited 0",
-  prints: "burnt",
-};
 
 /** The kinds in their shares, spread so that each caller meets all of them. */
 export function kindOf(number: number): Kind {

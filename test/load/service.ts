@@ -1,7 +1,7 @@
 /** The service under load, started as an operator does, and what it holds of the machine. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import {
@@ -13,9 +13,12 @@ import {
   processesOf,
   type WardenOnHost,
 } from "../support/host.ts";
+import { Counted } from "./counted.ts";
 
 const PROGRAM = fileURLToPath(new URL("../../sandrun", import.meta.url));
-const OPTIONS = "serve --behind-proxy --port 0 --slots 16 --ram-budget 3G --max-waiting 1";
+const BOX_MOUNTS = / - (?:overlay|tmpfs|proc|devpts|mqueue) |\/sandrun/;
+const OPTIONS =
+  "serve --behind-proxy --port 0 --slots 16 --ram-budget 3G --max-waiting 1 --quota-cpu-seconds";
 
 /** What should be as it was when nothing runs any more. */
 export interface Holding {
@@ -36,6 +39,7 @@ export interface Logged {
   readonly event: string;
   readonly outcome?: string;
   readonly cpu_ms?: number;
+  readonly box_cpu_ms?: number;
 }
 
 export interface LoadedService {
@@ -44,8 +48,7 @@ export interface LoadedService {
   ends(): readonly Logged[];
   faults(): number;
   holding(): Holding;
-  /** CPU time of all jobs since the start, as their control group counted it. */
-  cpuMsOfJobs(): number;
+  readonly counted: Counted;
   node(): number;
   stop(): Promise<number | null>;
 }
@@ -58,16 +61,6 @@ function residentMb(pid: number): number {
 function countBelow(directory: string): number {
   const below = readdirSync(directory, { withFileTypes: true }).filter((one) => one.isDirectory());
   return below.reduce((sum, { name }) => sum + countBelow(`${directory}/${name}`), 1);
-}
-
-function cpuMsOf(group: string): number | undefined {
-  const older = `${group}/jobs/cpuacct.usage`;
-  if (existsSync(older)) return Number(readFileSync(older, "utf8")) / 1e6;
-  const stat = `${group}/jobs/cpu.stat`;
-  if (!existsSync(stat)) return undefined;
-  const text = readFileSync(stat, "utf8");
-  const used = /^usage_usec (\d+)/m.exec(text)?.[1];
-  return used === undefined ? undefined : Number(used) / 1000;
 }
 
 function holdingOf(warden: WardenOnHost, node: number): Holding {
@@ -84,14 +77,17 @@ function holdingOf(warden: WardenOnHost, node: number): Holding {
     "Node, descriptors": descriptors(node),
     processes: processesOf(warden).length,
     boxes: boxProcessesOf(warden).length,
-    "mounts of the host": mounts().length,
+    // Of the kinds that boxes have: other programs of the host mount, too.
+    "mounts of the host": mounts().filter((line) => BOX_MOUNTS.test(line)).length,
     "mounts of the keeper": mountsOf(keeper),
     "control groups": groupsOf(warden).reduce((sum, group) => sum + countBelow(group), 0),
   };
 }
 
-export async function startLoaded(): Promise<LoadedService> {
-  const child = spawn(PROGRAM, OPTIONS.split(" "), { stdio: ["ignore", "pipe", "pipe"] });
+export async function startLoaded(quotaSeconds: number): Promise<LoadedService> {
+  const child = spawn(PROGRAM, [...OPTIONS.split(" "), `${quotaSeconds}`], {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   const ended = once(child, "exit");
   const logged: Logged[] = [];
   let rest = "";
@@ -124,10 +120,7 @@ export async function startLoaded(): Promise<LoadedService> {
     ends: () => logged.filter(({ event }) => event === "job_ended"),
     faults: () => logged.filter(({ event }) => event === "fault").length,
     holding: () => holdingOf(warden, node()),
-    cpuMsOfJobs: () =>
-      groupsOf(warden)
-        .map(cpuMsOf)
-        .find((each) => each !== undefined) ?? 0,
+    counted: new Counted(warden),
     node,
     stop: async () => {
       child.kill("SIGTERM");

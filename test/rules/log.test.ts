@@ -18,6 +18,7 @@ const FIELDS: Readonly<Record<string, string>> = {
   error: "a class of ours, or of the runtime",
   at: "a place in our sources",
   cpu_ms: "a count",
+  box_cpu_ms: "a count",
   wall_ms: "a count",
   queue_ms: "a count",
   memory_bytes: "a count",
