@@ -48,7 +48,7 @@ enum hand_kind { HAND_READY = 1, HAND_STARTING, HAND_FAULT, HAND_HELD, HAND_TERM
 struct hand_message {
   uint32_t kind, wall_ms;
   uint64_t printed_bytes;
-  uint32_t layers;
+  uint32_t layers; /* READY, and HELD when it stands for READY, too */
   int32_t program; /* HELD: the process that is held */
   struct fault fault;
 };

@@ -10,6 +10,7 @@
 #include <linux/openat2.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -200,7 +201,15 @@ static int be_program(const struct warm *warm, const struct start_header *head, 
   return prepare_program(head, fault);
 }
 
-static int hold_job(const struct warm *warm, int work, uint32_t length, struct fault *fault) {
+/* Whether HOLD is the first frame and has come: then READY waits for HELD, since each call of the
+ * peer's costs more than the bytes. */
+static bool is_to_hold(void) {
+  struct frame_header first;
+  return recv(HAND_STREAM, &first, sizeof first, MSG_PEEK | MSG_DONTWAIT) == sizeof first && first.type == FRAME_HOLD;
+}
+
+/* `untold`: layers of which PID 1 was not told yet. */
+static int hold_job(const struct warm *warm, uint32_t untold, int work, uint32_t length, struct fault *fault) {
   struct start_header head;
   if (read_start(length, &head, fault) == -1) return -1;
   /* PID 1 makes a terminal for a job, and there is none yet. */
@@ -211,7 +220,7 @@ static int hold_job(const struct warm *warm, int work, uint32_t length, struct f
   memcpy(held.name, name, strlen(name) + 1);
   if (show_limits(&head, fault) == -1 || make_door(&held, work, fault) == -1) return -1;
   if ((warm == NULL ? hold_program(&head, fault) : be_program(warm, &head, fault)) == -1) return -1;
-  struct hand_message message = {.kind = HAND_HELD, .program = held.program};
+  struct hand_message message = {.kind = HAND_HELD, .layers = untold, .program = held.program};
   TRY(write_all(HAND_STATUS, &message, sizeof message), "tell of a held program");
   return 0;
 }
@@ -224,7 +233,8 @@ void live_as_hand(const struct box_setup *setup) {
       (void)FAIL_WITH(&fault, EPERM, "the layer %s does not hold", layer_names[i]);
       refuse(&fault);
     }
-  if (write_all(HAND_STATUS, &ready, sizeof ready) == -1) _exit(1);
+  const uint32_t untold = is_to_hold() ? ready.layers : 0;
+  if (untold == 0 && write_all(HAND_STATUS, &ready, sizeof ready) == -1) _exit(1);
   if (chdir("/work") == -1) {
     fail(&fault, "enter /work");
     refuse(&fault);
@@ -241,7 +251,7 @@ void live_as_hand(const struct box_setup *setup) {
     else if (header.type == FRAME_FILE)
       result = take_file(work, payload, header.length, &fault);
     else if (header.type == FRAME_HOLD && !held.is_held)
-      result = hold_job(setup->warm, work, header.length, &fault);
+      result = hold_job(setup->warm, untold, work, header.length, &fault);
     else if (header.type == FRAME_START)
       result = become_job(setup->warm, header.length, &fault);
     else

@@ -72,7 +72,9 @@ static bool take_status(struct state *state) {
   if (got == 1 && message.kind == HAND_HELD) {
     state->held = true;
     state->relay->program = message.program;
-    return send_frame(state->relay->stream, FRAME_HELD, NULL, 0, NULL, 0) == 0;
+    if (message.layers != 0) queue_frame(state, FRAME_READY, &message.layers, sizeof message.layers);
+    queue_frame(state, FRAME_HELD, NULL, 0);
+    return flush_out(state, MSG_DONTWAIT);
   }
   if (got == 1 && message.kind == HAND_TERMINAL && !state->relay->is_terminal) return give_terminal(state);
   if (got == 1 && message.kind == HAND_STARTING) {

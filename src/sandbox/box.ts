@@ -51,7 +51,7 @@ export class Box {
 
   private constructor(keeper: string, holds: boolean, scratch: Buffer) {
     this.holds = holds;
-    const callback = (length: number) => this.#take(scratch.subarray(0, length));
+    const callback = (length: number) => this.#take(scratch, length);
     const onread = { buffer: scratch, callback };
     const socket = createConnection({ path: keeper, allowHalfOpen: true, onread });
     this.#socket = socket;
@@ -75,10 +75,10 @@ export class Box {
    * are copied out of the one place, and overwritten there.
    * @returns whether more may come now
    */
-  #take(read: Buffer): boolean {
-    const chunk = Buffer.allocUnsafeSlow(read.length);
-    chunk.set(read);
-    read.fill(0);
+  #take(scratch: Buffer, length: number): boolean {
+    const chunk = Buffer.allocUnsafeSlow(length);
+    scratch.copy(chunk, 0, 0, length);
+    scratch.fill(0, 0, length);
     if (this.#destroyed) return true;
     try {
       for (const frame of this.#parser.push(chunk)) this.#frames.push(frame);

@@ -23,10 +23,12 @@ interface Found {
   readonly entry: Entry;
 }
 
+const PATH_DECODER = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
 /** Undefined for a name that no archive and no URL could carry: such a file is no output. */
 function usablePath(bytes: Uint8Array): string | undefined {
   try {
-    const path = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+    const path = PATH_DECODER.decode(bytes);
     return checkPath(path) === path ? path : undefined;
   } catch {
     return undefined;
