@@ -42,8 +42,8 @@ const NOBODY: Address = { text: "", isIPv4: false, groups: [] };
 export class Callers {
   readonly #options: CallerOptions;
   readonly #trusted: Ranges;
-  #key = randomBytes(32);
-  #oldKey: Buffer | undefined;
+  #key = newKey();
+  #oldKey: string | undefined;
   #madeAtMs: number;
 
   /** @throws RangeError when a trusted proxy is neither an address nor a CIDR range. */
@@ -77,7 +77,7 @@ export class Callers {
     if (nowMs - this.#madeAtMs < ROTATE_MS) return;
     this.#madeAtMs = nowMs;
     this.#oldKey = this.#key;
-    this.#key = randomBytes(32);
+    this.#key = newKey();
   }
 
   #client(peerAddress: string | undefined, forwardedFor: string | undefined): Address | undefined {
@@ -106,7 +106,10 @@ function lastHops(forwardedFor: string): string[] {
  * The key comes first and most of the hash is thrown away: going on from it to the hash of a longer
  * text, for which HMAC hashes twice, takes all of it. Every request waits for this.
  */
-function keyed(key: Buffer, text: string): string {
-  const bytes = Buffer.concat([key, Buffer.from(text)]);
-  return hash("sha256", bytes, "base64url").slice(0, KEY_CHARACTERS);
+function keyed(key: string, text: string): string {
+  return hash("sha256", `${key}${text}`, "base64url").slice(0, KEY_CHARACTERS);
+}
+
+function newKey(): string {
+  return randomBytes(32).toString("hex");
 }

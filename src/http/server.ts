@@ -36,6 +36,9 @@ export type ListenAt =
   | { readonly path: string }
   | { readonly fd: number };
 
+/** How often a server that closes looks for connections that wait for nothing any more. */
+const DRAIN_LOOK_MS = 20;
+
 export interface ServerOptions {
   readonly app: Hono<AppEnv>;
   readonly log: ServiceLog;
@@ -111,12 +114,6 @@ function makeServer(
   server.maxHeadersCount = 0;
   server.setTimeout(limits.idleMs);
   server.on("clientError", (error, socket) => refuseBroken(error, socket, answering.get(socket)));
-  // Kept alive, the connection of the last answer would hold a closing server up.
-  server.on("request", (_request, answer) =>
-    answer.once("close", () =>
-      setImmediate(() => server.listening || server.closeIdleConnections()),
-    ),
-  );
   server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     upgraded.add(socket);
     socket.once("close", () => upgraded.delete(socket));
@@ -221,12 +218,15 @@ async function drain(server: Server, upgraded: Set<Duplex>, drainMs: number): Pr
   const closed = Promise.withResolvers<void>();
   server.close(() => closed.resolve());
   server.closeIdleConnections();
+  // Kept alive, the connection of the last answer would hold a closing server up.
+  const look = setInterval(() => server.closeIdleConnections(), DRAIN_LOOK_MS);
   const cut = setTimeout(() => {
     server.closeAllConnections();
     // Node counts them no more, yet waits for them.
     for (const socket of upgraded) socket.destroy();
   }, drainMs);
   await closed.promise;
+  clearInterval(look);
   clearTimeout(cut);
 }
 

@@ -153,19 +153,26 @@ export class Box {
   }
 
   /**
+   * The next frame, if it has come: most come together, and waiting for each costs more than it does.
+   * @throws SandboxFault on a FAULT frame, and when the box was destroyed.
+   */
+  held(): Frame | undefined {
+    // What `destroy` drops leaves a gap: what a program printed behind it would be taken for
+    // frames, and it could tell of an end that was not its own.
+    if (this.#destroyed) throw new SandboxFault("the box was destroyed");
+    const frame = this.#frames.shift();
+    if (frame?.type !== FRAME.fault) return frame;
+    const fault = decodeFault(frame.payload);
+    throw new SandboxFault(fault.step, fault.errno);
+  }
+
+  /**
    * The next frame from the box.
-   * @throws SandboxFault on a FAULT frame, and when the stream ends or the box was destroyed.
+   * @throws SandboxFault as `held` does, and when the stream ends.
    */
   async next(): Promise<Frame> {
     for (;;) {
-      // What `destroy` drops leaves a gap: what a program printed behind it would be taken for
-      // frames, and it could tell of an end that was not its own.
-      if (this.#destroyed) throw new SandboxFault("the box was destroyed");
-      const frame = this.#frames.shift();
-      if (frame?.type === FRAME.fault) {
-        const fault = decodeFault(frame.payload);
-        throw new SandboxFault(fault.step, fault.errno);
-      }
+      const frame = this.held();
       if (frame !== undefined) return frame;
       if (this.#fault !== undefined) throw this.#fault;
       if (this.#hasEnded) throw new SandboxFault("the box died");

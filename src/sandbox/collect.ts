@@ -54,7 +54,7 @@ async function list(box: Box, isOutput: Chooser): Promise<Found[]> {
   let seen = 0;
   // The job's start has asked for it.
   for (;;) {
-    const frame = await box.next();
+    const frame = box.held() ?? (await box.next());
     if (frame.type === FRAME.listed) {
       // More than the box lists is more than a job may return.
       if (decodeNumbers(frame.payload)[1] !== 0) throw new OutputLimit();

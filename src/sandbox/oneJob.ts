@@ -166,7 +166,7 @@ async function follow(
 ): Promise<Exited> {
   let started = false;
   for (;;) {
-    const frame = await place.box.next();
+    const frame = place.box.held() ?? (await place.box.next());
     if (frame.type === FRAME.printed) {
       const chunk: PrintedChunk = decodePrinted(frame.payload);
       events.onPrinted(chunk);
