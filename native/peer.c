@@ -46,7 +46,7 @@ void queue_credit(struct state *state) {
 static bool protocol_fault(struct state *state, const char *step) {
   struct fault fault = {0};
   (void)FAIL_WITH(&fault, EPROTO, "%s", step);
-  if (state->out_length == 0) send_fault(state->relay->stream, &fault);
+  if (state->out_done == 0) send_fault(state->relay->stream, &fault);
   return false;
 }
 

@@ -74,7 +74,7 @@ static bool take_status(struct state *state) {
     state->relay->program = message.program;
     if (message.layers != 0) queue_frame(state, FRAME_READY, &message.layers, sizeof message.layers);
     queue_frame(state, FRAME_HELD, NULL, 0);
-    return flush_out(state, MSG_DONTWAIT);
+    return flush_out(state, 0);
   }
   if (got == 1 && message.kind == HAND_TERMINAL && !state->relay->is_terminal) return give_terminal(state);
   if (got == 1 && message.kind == HAND_STARTING) {
@@ -96,7 +96,9 @@ static bool take_status(struct state *state) {
   state->started = true;
   queue_frame(state, FRAME_STARTED, NULL, 0);
   queue_frame(state, FRAME_STDIN_CREDIT, &window, sizeof window);
-  return flush_out(state, MSG_DONTWAIT);
+  /* Most programs print at once. */
+  state->tell_at_ms = now_ms() + REST_MS;
+  return true;
 }
 
 static void reap(struct state *state) {
@@ -123,10 +125,10 @@ enum { AT_STREAM, AT_STATUS, AT_SIGNALS, AT_OOM, AT_INPUT, AT_OUT, AT_ERR, AT_CO
 
 static int wait_for_events(struct state *state, struct pollfd *events) {
   const struct relay *relay = state->relay;
-  bool sending = state->out_length > 0;
+  const int64_t now = now_ms(), rest = state->rest_until_ms - now, untold = state->tell_at_ms - now;
+  bool sending = state->out_length > 0 && untold <= 0;
   /* STARTED comes before what the program prints, and never into a frame that is half sent. */
-  const int64_t now = now_ms(), rest = state->rest_until_ms - now;
-  bool reading = !sending && rest <= 0 && relay->status == -1;
+  bool reading = !sending && !state->has_piece && rest <= 0 && relay->status == -1;
   /* Until the program starts, the stream is the hand's to read; we only notice its end. */
   short stream = (short)((state->starting ? POLLIN : 0) | (sending ? POLLOUT : 0));
   int fds[AT_COUNT] = {relay->stream, relay->status, looks_for_ends(state) ? relay->signals : -1, relay->oom_event,
@@ -138,6 +140,7 @@ static int wait_for_events(struct state *state, struct pollfd *events) {
   int64_t left = state->deadline_ms == 0 ? 1000000 : state->deadline_ms - now;
   if (left < 0) left = 0;
   if (rest > 0 && left > rest) left = rest;
+  if (untold > 0 && left > untold) left = untold;
   if (state->oom_looks > 0 && left > OOM_LOOK_MS) left = OOM_LOOK_MS;
   return poll(events, AT_COUNT, left > 1000000 ? 1000000 : (int)left);
 }
@@ -176,7 +179,7 @@ static bool turn(struct state *state) {
   if (events[AT_INPUT].revents != 0) feed_program(state);
   if (state->credit_due > 0 && state->out_length == 0) queue_credit(state);
   for (uint32_t i = 0; i < 2; i++)
-    if (events[AT_OUT + i].revents != 0 && state->out_length == 0 && !state->ended && !take_pieces(state, i)) return false;
+    if (events[AT_OUT + i].revents != 0 && !state->has_piece && !state->ended && !take_pieces(state, i)) return false;
   if (state->deadline_ms != 0 && now_ms() >= state->deadline_ms) end_job(state, END_WALL);
   return true;
 }

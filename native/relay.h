@@ -5,7 +5,7 @@
 
 #include "box.h"
 
-enum { SMALL_FRAMES = 64 };
+enum { SMALL_FRAMES = 128, REST_MS = 2 };
 
 struct state {
   struct relay *relay;
@@ -17,11 +17,13 @@ struct state {
   int64_t start_ms, end_ms, deadline_ms; /* deadline 0 = none yet */
   uint64_t printed, printed_most, dropped[2];
   int64_t rest_until_ms; /* the pipes are not read before */
+  int64_t tell_at_ms;    /* what waits to be sent is small, and waits until then for more */
+  bool has_piece;        /* something printed waits to be sent */
   size_t out_length, out_done;
   size_t in_length, in_done;
   unsigned oom_looks;  /* how many more times the counter is read after an event */
   uint32_t credit_due; /* told as soon as no frame is half sent */
-  /* One piece of what was printed, and the small frames that may follow it in the same call. */
+  /* One piece of what was printed, and the small frames that go before and behind it in the same call. */
   char out[sizeof(struct frame_header) + 4 + CHUNK_MOST + SMALL_FRAMES];
   char in[CHUNK_MOST];
   size_t frame_done; /* bytes of the next frame that have come */
@@ -38,8 +40,8 @@ void drop(const struct relay *relay, int fd);
 void queue_frame(struct state *state, uint32_t type, const void *payload, uint32_t size);
 /* Sends what waits; false when the peer is gone. */
 bool flush_out(struct state *state, int flags);
-/* Sends one piece from output pipe `index` or, when no more may be sent, empties it; the out buffer
- * is empty. False: the peer is gone. */
+/* Takes one piece from output pipe `index` or, when no more may be sent, empties it; no piece waits to
+ * be sent. False: the peer is gone. */
 bool take_pieces(struct state *state, uint32_t index);
 /* The last of what was printed: all writers are dead, so each pipe holds at most its buffer and then
  * ends. */

@@ -99,6 +99,8 @@ static int fake_execvp(const char *file, char **arguments);
 #define close(fd) fake_close(fd)
 #define open(path, flags, ...) fake_open(path)
 #define mkdirat(directory, path, mode) fake_mkdirat(directory, path)
+/* No HOLD has come when the hand looks whether there is one. */
+#define recv(fd, to, size, flags) ((void)(fd), (void)(to), (void)(size), (ssize_t)-1)
 #define syscall(number, directory, path, how, size) fake_openat2(directory, path, how)
 #define futimens(fd, times) ((void)(times), fake_futimens(fd))
 #define chdir(path) 0
