@@ -21,7 +21,7 @@ struct leaf_limits {
 };
 
 /* The kernel takes some values otherwise than they were written, and says nothing. */
-static bool still_says(int fd, const char *value) {
+static bool says(int fd, const char *value) {
   char text[64];
   const ssize_t got = pread(fd, text, sizeof text - 1, 0);
   if (got < 0) return false;
@@ -30,12 +30,14 @@ static bool still_says(int fd, const char *value) {
   return strcmp(text, value) == 0;
 }
 
-/* A limit that did not take is a fault: nobody looks at it again before a job runs. */
+/* Written only where another stands: changing a share of the processor stops all of them for a moment.
+ * A limit that did not take is a fault: nobody looks at it again before a job runs. */
 static int set_limit(int leaf, const char *name, const char *value, struct fault *fault) {
   int fd = openat(leaf, name, O_RDWR | O_CLOEXEC), result = 0;
   TRY(fd, "open %s of a cgroup", name);
-  if (write_all(fd, value, strlen(value)) == -1) result = fail(fault, "write %s to %s of a cgroup", value, name);
-  else if (!still_says(fd, value)) result = FAIL_WITH(fault, ERANGE, "%s of a cgroup did not hold", name);
+  if (says(fd, value)) result = 0;
+  else if (write_all(fd, value, strlen(value)) == -1) result = fail(fault, "write %s to %s of a cgroup", value, name);
+  else if (!says(fd, value)) result = FAIL_WITH(fault, ERANGE, "%s of a cgroup did not hold", name);
   close(fd);
   return result;
 }
