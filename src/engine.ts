@@ -137,7 +137,8 @@ export class Engine {
     const resolve = () => over.resolve();
     const cancelTimer = this.#parts.clock.after(ms, resolve);
     signal.addEventListener("abort", resolve, { once: true });
-    await Promise.race([live.ended.promise, over.promise]);
+    void live.ended.promise.then(resolve);
+    await over.promise;
     signal.removeEventListener("abort", resolve);
     cancelTimer();
   }

@@ -97,7 +97,6 @@ function readFrom(incoming: IncomingMessage, upload: Upload, whole: Whole): Prom
     gaveWay.removeEventListener("abort", lose);
     incoming.off("data", take);
     incoming.off("end", end);
-    incoming.off("error", fail);
     incoming.off("close", fail);
     if (!incoming.readableEnded) incoming.pause();
   };
@@ -121,8 +120,7 @@ function readFrom(incoming: IncomingMessage, upload: Upload, whole: Whole): Prom
   const fail = () => stop(endedEarly());
   incoming.on("data", take);
   incoming.on("end", end);
-  incoming.on("error", fail);
-  // Without an error before it, when the connection went before anybody read.
+  // Comes behind any error, too; nobody else looks at those.
   incoming.on("close", fail);
   gaveWay.addEventListener("abort", lose, { once: true });
   if (incoming.destroyed && !incoming.readableEnded) fail();

@@ -8,6 +8,8 @@ import { SandboxFault } from "../core/errors.ts";
 
 /** The number stands in the first line, which is shorter. */
 const MOST_BYTES = 64;
+const NEWLINE = 0x0a;
+const ZERO = 0x30;
 
 export class Counter {
   readonly #fd: number;
@@ -34,23 +36,32 @@ export class Counter {
     return Buffer.alloc(MOST_BYTES);
   }
 
-  /** @param name what stands in front of the number @throws SandboxFault naming the file */
+  /**
+   * By its bytes: it is read several times for each job.
+   * @param name what stands in front of the number
+   * @throws SandboxFault naming the file
+   */
   read(name = ""): number {
-    const text = this.#firstBytes();
-    const digits = text.slice(name.length, Math.max(0, text.indexOf("\n")));
-    const isNumber = text.startsWith(name) && /^\d+$/.test(digits);
-    if (!isNumber) throw new SandboxFault(this.#step);
-    return Number(digits);
+    const length = this.#fill();
+    const isNamed = this.#scratch.toString("latin1", 0, name.length) === name;
+    let number = 0;
+    let at = name.length;
+    for (; at < length && this.#scratch[at] !== NEWLINE; at++) {
+      const digit = (this.#scratch[at] ?? 0) - ZERO;
+      if (digit < 0 || digit > 9) throw new SandboxFault(this.#step);
+      number = number * 10 + digit;
+    }
+    if (!isNamed || at === name.length || at === length) throw new SandboxFault(this.#step);
+    return number;
   }
 
   close(): void {
     closeSync(this.#fd);
   }
 
-  #firstBytes(): string {
+  #fill(): number {
     try {
-      const length = readSync(this.#fd, this.#scratch, 0, MOST_BYTES, 0);
-      return this.#scratch.toString("latin1", 0, length);
+      return readSync(this.#fd, this.#scratch, 0, MOST_BYTES, 0);
     } catch (cause) {
       throw new SandboxFault(this.#step, 0, { cause });
     }

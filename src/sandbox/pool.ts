@@ -177,7 +177,7 @@ export class BoxPool<B extends Poolable> {
 
   /** Kinds of boxes that jobs wait for and that are not being made yet, in the order of the jobs. */
   #needed(): readonly string[] {
-    if (this.#takers.size === 0) return [];
+    if (this.#isCovered()) return [];
     const needed: string[] = [];
     const building = new Map(this.#building);
     for (const { kind } of this.#takers) {
@@ -186,6 +186,15 @@ export class BoxPool<B extends Poolable> {
       else building.set(kind, left - 1);
     }
     return needed;
+  }
+
+  /** For each job that waits a box of its kind is being made; false when it takes more to tell. */
+  #isCovered(): boolean {
+    if (this.#takers.size === 0) return true;
+    if (this.#takers.size > this.#buildingCount || this.#building.size > 1) return false;
+    const [kind] = this.#building.keys();
+    for (const taker of this.#takers) if (taker.kind !== kind) return false;
+    return true;
   }
 
   /** A job needs the slot of a box that waits for another kind. */
