@@ -12,15 +12,22 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { openTestRunner, run } from "../support/boxes.ts";
 
-const SCRIPT = fileURLToPath(new URL("oneBox.ts", import.meta.url));
+/** With all that it starts, or alone. */
+type Whose = "all" | "own";
 
-/** System calls by name, of everything that it takes to make so many boxes. */
-async function callsFor(boxes: number): Promise<ReadonlyMap<string, number>> {
+/** System calls by name that a script takes for so many. */
+async function callsFor(
+  script: URL,
+  count: number,
+  whose: Whose,
+): Promise<ReadonlyMap<string, number>> {
+  const path = fileURLToPath(script);
   const directory = mkdtempSync(join(tmpdir(), "sandrun-cost-"));
   const file = join(directory, "calls");
   try {
-    const node = [process.execPath, "--disable-warning=ExperimentalWarning", SCRIPT, `${boxes}`];
-    await promisify(execFile)("strace", ["-f", "-c", "-o", file, ...node]);
+    const node = [process.execPath, "--disable-warning=ExperimentalWarning", path, `${count}`];
+    const follow = whose === "all" ? ["-f"] : [];
+    await promisify(execFile)("strace", [...follow, "-c", "-o", file, ...node]);
     const lines = readFileSync(file, "utf8")
       .split("\n")
       .map((line) => line.trim().split(/\s+/));
@@ -34,14 +41,34 @@ async function callsFor(boxes: number): Promise<ReadonlyMap<string, number>> {
   }
 }
 
-test("a box is made and destroyed with few calls of the system", async () => {
-  const boxes = 20;
+/** For each of many, by name. */
+async function callsForEach(script: URL, many: number, whose: Whose) {
   // What Node itself does differs in its first run, when it compiles.
-  await callsFor(1);
-  const one = await callsFor(1);
-  const more = await callsFor(1 + boxes);
-  const perBox = (name: string) => ((more.get(name) ?? 0) - (one.get(name) ?? 0)) / boxes;
-  const all = [...more.keys()].reduce((sum, name) => sum + perBox(name), 0);
+  await callsFor(script, 1, whose);
+  const one = await callsFor(script, 1, whose);
+  const more = await callsFor(script, 1 + many, whose);
+  const each = (name: string) => ((more.get(name) ?? 0) - (one.get(name) ?? 0)) / many;
+  return { each, names: [...more.keys()] };
+}
+
+test("a job takes few calls of Node's, and Node is told of it in few", async () => {
+  const { each } = await callsForEach(new URL("jobs.ts", import.meta.url), 30, "own");
+  // To the keeper and to the box; that the box is ready, what the job did, and that the box is gone.
+  assert.ok(each("connect") < 1.5, `${each("connect")} connections`);
+  assert.ok(each("write") + each("writev") < 4, `${each("write") + each("writev")} written`);
+  assert.ok(each("read") < 6, `${each("read")} read`);
+  // What the job and the box used, before and after, and the most memory.
+  assert.ok(each("pread64") <= 6, `${each("pread64")} counters`);
+  assert.ok(each("openat") < 3, `${each("openat")} files`);
+});
+
+test("a box is made and destroyed with few calls of the system", async () => {
+  const { each: perBox, names } = await callsForEach(
+    new URL("oneBox.ts", import.meta.url),
+    20,
+    "all",
+  );
+  const all = names.reduce((sum, name) => sum + perBox(name), 0);
   const mounts = perBox("mount") + perBox("move_mount");
   // 424 and 22 when this was written.
   assert.ok(all > 100 && all < 470, `${all} calls in all`);
