@@ -63,10 +63,26 @@ int await_knock(struct held *held, struct fault *fault) {
   return 0;
 }
 
+/* One that was killed meanwhile must not be taken for a job that ended: it never began. */
+static int check_alive(const struct held *held, struct fault *fault) {
+  char path[32], text[64];
+  (void)snprintf(path, sizeof path, "/proc/%d/stat", held->program);
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  TRY(fd, "find a held program");
+  ssize_t length = read(fd, text, sizeof text - 1);
+  close(fd);
+  text[length < 0 ? 0 : length] = '\0';
+  const char *state = strrchr(text, ')');
+  if (state == NULL || strlen(state) < 3 || strchr("ZX", state[2]) != NULL)
+    return FAIL_WITH(fault, ESRCH, "find a held program alive");
+  return 0;
+}
+
 int furnish(const struct held *held, struct fault *fault) {
   const struct timespec times[2] = {{.tv_sec = held->mtime}, {.tv_sec = held->mtime}};
   if (held->since_ms != 0 && now_ms() - held->since_ms > HELD_MOST_MS)
     return FAIL_WITH(fault, ETIME, "start a program that was held for too long");
+  if (held->since_ms != 0 && check_alive(held, fault) == -1) return -1;
   TRY(write_all(held->file, held->content, held->size), "write a file of the job");
   if (held->executable) TRY(fchmod(held->file, 0755), "make a file of the job executable");
   TRY(futimens(held->file, times), "set a file's time");

@@ -8,7 +8,7 @@ import { after, before, test } from "node:test";
 import type { Runner } from "../../src/core/runner.ts";
 import { hostHolds } from "../../src/sandbox/held.ts";
 import { type Job, openTestRunner, run } from "../support/boxes.ts";
-import { ownWardens, processesOf, until } from "../support/host.ts";
+import { isAlive, ownWardens, processesOf, until } from "../support/host.ts";
 import { PROGRAMS } from "./heldPrograms.ts";
 import { seen } from "./seen.ts";
 
@@ -80,7 +80,8 @@ test("S11: a held program that dies is given to nobody", async () => {
   await until("one waits", () => waiting().length === 1);
   const [victim = 0] = waiting();
   process.kill(victim, "SIGKILL");
-  // At once: the pool has not heard of it, and gives it to this job.
+  await until("it is dead", () => !isAlive(victim));
+  // At once: the pool may not have heard of it, and gives it to this job.
   const ran = await run(holding, { code: "print(input())", stdin: "whole" });
   assert.deepEqual(
     [ran.outcome, ran.stdout.toString()],

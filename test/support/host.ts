@@ -65,7 +65,7 @@ function uidOf(pid: number): number | undefined {
 }
 
 /** False for one that is dead and only waits for its parent to ask how it ended. */
-function isAlive(pid: number): boolean {
+export function isAlive(pid: number): boolean {
   return /^State:\t[^ZX]/m.test(procText(pid, "status") ?? "");
 }
 
