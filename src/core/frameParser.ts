@@ -1,5 +1,7 @@
 import { FRAME_MOST, type Frame, HEADER_BYTES, viewOf } from "./wire.ts";
 
+const NOTHING: Uint8Array = new Uint8Array(0);
+
 /** Cuts a byte stream into frames; keeps at most one unfinished frame. */
 export class FrameParser {
   #pending: Uint8Array = new Uint8Array(0);
@@ -19,10 +21,10 @@ export class FrameParser {
       if (length > FRAME_MOST) throw new Error(`a frame of ${length} bytes`);
       const end = at + HEADER_BYTES + length;
       if (end > bytes.length) break;
-      frames.push({
-        type: view.getUint32(at, true),
-        payload: bytes.subarray(at + HEADER_BYTES, end),
-      });
+      const from = bytes.byteOffset + at + HEADER_BYTES;
+      // Also of a Buffer, whose own parts are slow to make.
+      const payload = length === 0 ? NOTHING : new Uint8Array(bytes.buffer, from, length);
+      frames.push({ type: view.getUint32(at, true), payload });
       at = end;
     }
     this.#pending = bytes.subarray(at);

@@ -188,18 +188,22 @@ const ROWS: readonly Row[] = [
  */
 export const LANGUAGES: readonly Language[] = ROWS.map(makeLanguage);
 
+const BY_NAME: ReadonlyMap<string, Language> = new Map(
+  LANGUAGES.map((language) => [language.name, language]),
+);
+
+function languageCalled(lower: string): Language | undefined {
+  return LANGUAGES.find(
+    ({ name, aliases }) => name.toLowerCase() === lower || aliases.includes(lower),
+  );
+}
+
 /**
  * The language of that canonical name or alias.
  * @param available canonical names; undefined = every language known.
  */
 export function findLanguage(name: string, available?: readonly string[]): Language | undefined {
-  const lower = name.toLowerCase();
-  const found =
-    LANGUAGES.find((language) => language.name === name) ??
-    LANGUAGES.find(
-      ({ name: canonical, aliases }) =>
-        canonical.toLowerCase() === lower || aliases.includes(lower),
-    );
+  const found = BY_NAME.get(name) ?? languageCalled(name.toLowerCase());
   if (found === undefined) return undefined;
   return available === undefined || available.includes(found.name) ? found : undefined;
 }

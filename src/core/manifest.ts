@@ -2,7 +2,6 @@
 
 import { Refusal } from "./errors.ts";
 import type { InputTree } from "./job.ts";
-import { LANGUAGES } from "./languages.ts";
 import { JOB_LIMITS } from "./limits.ts";
 import { checkFields, type ManifestFields, unsupportedField } from "./manifestFields.ts";
 import { pickEntrypoint, pickEnvironment, pickInterpreter, pickNumber } from "./manifestPicks.ts";
@@ -158,9 +157,7 @@ export function resolveManifest(
   const { timeoutSeconds, memoryMb } = JOB_LIMITS;
   const environment = pickEnvironment(request.environment, available.environments);
   const here = [...available.interpreters, ...(environment?.interpreters ?? [])];
-  const names = LANGUAGES.map(({ name }) => name).filter((name) =>
-    here.some((info) => info.name === name),
-  );
+  const names = [...new Set(here.map(({ name }) => name))];
   const entrypoint = pickEntrypoint(request.entrypoint, input.files);
   return {
     ...request,

@@ -283,7 +283,8 @@ export function decodePrinted(payload: Uint8Array): {
   readonly bytes: Uint8Array;
 } {
   const stream = viewOf(payload).getUint32(0, true) === 2 ? "stderr" : "stdout";
-  return { stream, bytes: payload.slice(4) };
+  // The same memory, so that whoever overwrites it overwrites what came from the box.
+  return { stream, bytes: payload.subarray(4) };
 }
 
 /** Which layers READY reports, by name. */

@@ -220,13 +220,17 @@ export class Shelf {
   }
 
   #keepCallerInBounds(holding: Holding): void {
+    if (this.#boxes.size > this.#limits.keptBoxes) this.#keepFewBoxes(holding);
+    while (holding.bytes > this.#limits.keptBytes) this.#forgetOldest(holding);
+  }
+
+  #keepFewBoxes(holding: Holding): void {
     const boxes = [...holding.ids]
       .map((id) => this.#boxes.get(id))
       .filter((one) => one !== undefined);
     for (const record of boxes.slice(0, Math.max(0, boxes.length - this.#limits.keptBoxes))) {
       void this.dropOutputs(record);
     }
-    while (holding.bytes > this.#limits.keptBytes) this.#forgetOldest(holding);
   }
 
   #keepServiceInBounds(): void {

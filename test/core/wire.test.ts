@@ -212,11 +212,16 @@ test("what is too short to be decoded throws and is never half a value", () => {
   assert.deepEqual(decodeNumbers(new Uint8Array(7)), [0]);
 });
 
-test("printed bytes are a copy that outlives the stream's buffer", () => {
-  const payload = new Uint8Array([2, 0, 0, 0, 104, 105]);
-  const { stream, bytes } = decodePrinted(payload);
-  payload.fill(0);
-  assert.deepEqual([stream, [...bytes]], ["stderr", [104, 105]]);
+test("printed bytes are those that came: who overwrites them leaves no copy", () => {
+  for (const payload of [
+    new Uint8Array([2, 0, 0, 0, 104, 105]),
+    Buffer.from([2, 0, 0, 0, 104, 105]),
+  ]) {
+    const { stream, bytes } = decodePrinted(payload);
+    assert.deepEqual([stream, [...bytes]], ["stderr", [104, 105]]);
+    bytes.fill(0);
+    assert.deepEqual([...payload.subarray(4)], [0, 0]);
+  }
 });
 
 test("layers are named in the order of their bits", () => {
