@@ -1,5 +1,4 @@
 /** Runs cases and says of each whether it showed what it must. */
-import { patient } from "../support/patience.ts";
 import type { Arena, Case, Verdict } from "./case.ts";
 import { OPEN } from "./open.ts";
 
@@ -38,23 +37,10 @@ function attempt(hostile: Case, arena: Arena): Promise<Verdict> {
   );
 }
 
-/**
- * A box that was given up by the service has shown nothing, and where processors are emulated
- * the service's own limits of time are short: such a case has one more try, which is told. What
- * escaped has none.
- */
-async function verdictOn(hostile: Case, arena: Arena): Promise<Verdict> {
-  const first = await attempt(hostile, arena);
-  const isGivenUp = first.kind === "broken" && first.why.startsWith("sandbox_error: ");
-  if (!isGivenUp || patient(1) === 1) return first;
-  process.stderr.write(`\n${hostile.id}: ${first.why}; once more\n`);
-  return attempt(hostile, arena);
-}
-
 export async function judge(hostile: Case, arena: Arena): Promise<Judged> {
   const excuse = excuseOf(hostile, arena);
   if (excuse !== undefined) return { hostile, verdict: undefined, isRight: true, note: excuse };
-  const verdict = await verdictOn(hostile, arena);
+  const verdict = await attempt(hostile, arena);
   const why = arena.isBox ? OPEN.get(hostile.id) : undefined;
   const note = why === undefined ? verdict.why : `known: ${why}`;
   return { hostile, verdict, isRight: isRight(hostile, verdict, arena), note };
