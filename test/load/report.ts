@@ -114,7 +114,8 @@ export class Report {
     const counted = now.countedMs - before.countedMs;
     const charged = this.#chargedMs(before, now);
     const due = (now.atMs - before.atMs) * this.#refill;
-    const debt = (now.fullAtMs - now.atMs) * this.#refill - this.#refill * MINUTE_MS;
+    const debtOf = (look: HogLook) => (look.fullAtMs - look.atMs - MINUTE_MS) * this.#refill;
+    const debt = debtOf(now);
     const heldBack = (now.heldBack - before.heldBack) / Math.max(1, now.periods - before.periods);
     const isStarved = counted < due / TOLERANCE && heldBack < ALWAYS;
     const bill = charged === undefined ? "?, its bucket was full" : Math.round(charged);
@@ -124,7 +125,9 @@ export class Report {
     const what = `hog and minute ${name}: ${numbers}`;
     const most = Math.max(due * TOLERANCE, due + OVERDRAFT_MS) + before.creditMs;
     this.check(counted <= most, `more than the quota: ${what}`);
-    this.check(counted >= due / TOLERANCE || isStarved, `less than the quota: ${what}`);
+    // While it is held back, what it is given too little pays its debt.
+    const least = due / TOLERANCE - Math.max(0, debtOf(before));
+    this.check(counted >= least || isStarved, `less than the quota: ${what}`);
     if (charged === undefined) return;
     this.check(charged <= counted * TOLERANCE, `charged what was not used: ${what}`);
     this.check(counted <= charged * TOLERANCE, `used what was not charged: ${what}`);
