@@ -156,9 +156,10 @@ export class Shelf {
   }
 
   /** Out of sight at once; resolves when its bytes are overwritten and its box is gone. */
-  async remove(id: string): Promise<void> {
-    await this.#forget(id);
+  remove(id: string): Promise<void> {
+    const gone = this.#forget(id);
     this.#setTimer();
+    return gone;
   }
 
   /** The outputs go, status and log stay. Resolves when they are gone. */
@@ -182,9 +183,9 @@ export class Shelf {
     while (this.#dying.size > 0) await Promise.all(this.#dying);
   }
 
-  async #forget(id: string): Promise<void> {
+  #forget(id: string): Promise<void> {
     const record = this.#jobs.get(id);
-    if (record === undefined) return;
+    if (record === undefined) return Promise.resolve();
     const dropped = this.dropOutputs(record);
     this.#wipe(record);
     const ended = this.#ended.get(id);
@@ -194,7 +195,7 @@ export class Shelf {
     const holding = this.#holdings.get(record.caller.key);
     holding?.ids.delete(id);
     if (holding?.ids.size === 0) this.#holdings.delete(record.caller.key);
-    await dropped;
+    return dropped;
   }
 
   #wipe(record: JobRecord): void {
@@ -202,12 +203,8 @@ export class Shelf {
     record.changes.tell();
   }
 
-  async #destroy(outputs: Outputs): Promise<void> {
-    try {
-      await outputs.destroy();
-    } catch (fault) {
-      this.#onFault(fault);
-    }
+  #destroy(outputs: Outputs): Promise<void> {
+    return outputs.destroy().catch(this.#onFault);
   }
 
   #count(id: string, bytes: number): void {
