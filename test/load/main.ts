@@ -101,11 +101,18 @@ function isAsIn(now: Holding, before: Holding): boolean {
 async function settled(service: LoadedService, before: Holding, node?: number): Promise<Holding> {
   const until = performance.now() + 300_000;
   for (;;) {
-    const now = service.node() === node ? undefined : service.holding();
-    if (now !== undefined && isAsIn(now, before)) return now;
-    if (performance.now() > until) return service.holding();
+    const isLate = performance.now() > until;
+    const now = service.node() === node && !isLate ? undefined : service.holding();
+    if (now !== undefined && (isLate || isAsIn(now, before))) return now;
     await sleep(500);
   }
+}
+
+/** When Node is not being replaced. */
+async function holdingOf(service: LoadedService): Promise<Holding> {
+  let now = service.holding();
+  for (; now === undefined; now = service.holding()) await sleep(500);
+  return now;
 }
 
 /** What each slot keeps for its next box is there before anything is measured. */
@@ -122,12 +129,12 @@ async function warmUp(port: number): Promise<void> {
  */
 async function before(service: LoadedService, fresh: Holding): Promise<Holding> {
   const idle = { processes: fresh.processes, boxes: fresh.boxes };
-  let warm = service.holding();
+  let warm = await holdingOf(service);
   if (!isQuick) return settled(service, { ...warm, ...idle });
   for (let last: Holding | undefined; last === undefined || !isAsIn(warm, last); ) {
     await sleep(1000);
     last = warm;
-    warm = service.holding();
+    warm = await holdingOf(service);
   }
   return {
     ...warm,
@@ -137,23 +144,29 @@ async function before(service: LoadedService, fresh: Holding): Promise<Holding> 
   };
 }
 
+async function observe(service: LoadedService): Promise<void> {
+  const fresh = await holdingOf(service);
+  await warmUp(service.port);
+  const idle = await before(service, fresh);
+  const earlier = service.ends().length;
+  let under = idle;
+  const watch = setInterval(() => {
+    const now = service.holding();
+    if (now !== undefined && now.processes > under.processes) under = now;
+  }, 1000);
+  const loaded = await load(service).finally(() => clearInterval(watch));
+  report.jobs(loaded);
+  const after = await settled(service, idle, isQuick ? undefined : service.node());
+  report.ends(service.ends().slice(earlier), service.faults(), loaded);
+  report.hogs(loaded.edges);
+  report.minutes(loaded.edges);
+  report.holding(idle, under, after, isQuick);
+}
+
 const service = await startLoaded(QUOTA_SECONDS);
-const fresh = service.holding();
-await warmUp(service.port);
-const idle = await before(service, fresh);
-const earlier = service.ends().length;
-let under = idle;
-const watch = setInterval(() => {
-  const now = service.holding();
-  if (now.processes > under.processes) under = now;
-}, 1000);
-const loaded = await load(service);
-clearInterval(watch);
-report.jobs(loaded);
-const after = await settled(service, idle, isQuick ? undefined : service.node());
-report.ends(service.ends().slice(earlier), service.faults(), loaded);
-report.hogs(loaded.edges);
-report.minutes(loaded.edges);
-report.holding(idle, under, after, isQuick);
-report.check((await service.stop()) === 0, "it stops with 0");
+try {
+  await observe(service);
+} finally {
+  report.check((await service.stop()) === 0, "it stops with 0");
+}
 process.exitCode = report.end();

@@ -1,7 +1,7 @@
 /** The service under load, started as an operator does, and what it holds of the machine. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import {
@@ -47,9 +47,10 @@ export interface LoadedService {
   /** Ends that the service has logged. */
   ends(): readonly Logged[];
   faults(): number;
-  holding(): Holding;
+  /** Undefined while its Node is being replaced. */
+  holding(): Holding | undefined;
   readonly counted: Counted;
-  node(): number;
+  node(): number | undefined;
   stop(): Promise<number | null>;
 }
 
@@ -58,9 +59,17 @@ function residentMb(pid: number): number {
   return Math.round(Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1] ?? 0) / 1024);
 }
 
+/** With itself; 0 when it is gone, as groups of boxes go at any moment. */
 function countBelow(directory: string): number {
-  const below = readdirSync(directory, { withFileTypes: true }).filter((one) => one.isDirectory());
-  return below.reduce((sum, { name }) => sum + countBelow(`${directory}/${name}`), 1);
+  if (!existsSync(directory)) return 0;
+  try {
+    const all = readdirSync(directory, { withFileTypes: true });
+    const below = all.filter((one) => one.isDirectory());
+    return below.reduce((sum, { name }) => sum + countBelow(`${directory}/${name}`), 1);
+  } catch (error) {
+    if (existsSync(directory)) throw error;
+    return 0;
+  }
 }
 
 function holdingOf(warden: WardenOnHost, node: number): Holding {
@@ -111,15 +120,20 @@ export async function startLoaded(quotaSeconds: number): Promise<LoadedService> 
   while (!(await fetch(`http://127.0.0.1:${port}/health`)).ok) await sleep(50);
   const warden = ownWardens().find(({ pid }) => pid === child.pid);
   if (warden === undefined) throw new Error("the warden cannot be seen");
-  const node = () =>
-    childrenOf(warden.pid).find((pid) =>
+  const node = () => {
+    const nodes = childrenOf(warden.pid).filter((pid) =>
       readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("serve-run"),
-    ) ?? 0;
+    );
+    return nodes.length === 1 ? nodes[0] : undefined;
+  };
   return {
     port,
     ends: () => logged.filter(({ event }) => event === "job_ended"),
     faults: () => logged.filter(({ event }) => event === "fault").length,
-    holding: () => holdingOf(warden, node()),
+    holding: () => {
+      const pid = node();
+      return pid === undefined ? undefined : holdingOf(warden, pid);
+    },
     counted: new Counted(warden),
     node,
     stop: async () => {
