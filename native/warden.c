@@ -15,6 +15,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -95,6 +96,11 @@ static int start_all(struct warden *warden, int *status, struct fault *fault) {
 static int run_warden(struct warden *warden, char **arguments) {
   struct fault fault = {0};
   int status = 0;
+  /* Started from memory, it would be called by the number of a descriptor. */
+  if (prctl(PR_SET_NAME, "sandrun-native", 0, 0, 0) == -1) {
+    (void)fail(&fault, "take the name of a warden");
+    return complain(&fault);
+  }
   warden->plan.cgroups.companion = warden->serving ? 0 : getppid();
   if (take_scope(arguments, warden->plan.cgroups.companion, &fault) == -1) return complain(&fault);
   warden->keeper = warden->channel = warden->range.lock = -1;

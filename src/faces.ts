@@ -1,8 +1,8 @@
 /** Part of the composition root: what stands beside the API, each loaded only when it is asked for. */
-import { fileURLToPath } from "node:url";
 import type { ServeConfig } from "./config.ts";
 import type { Extension, SocketExtension } from "./http/extension.ts";
 import type { WebFiles } from "./http/web.ts";
+import { webDirectory } from "./sandbox/place.ts";
 
 /** Routes and WebSockets that other rooms bring. */
 export async function extensionsOf(
@@ -18,5 +18,5 @@ export async function extensionsOf(
 export async function webFilesOf(config: ServeConfig): Promise<WebFiles | undefined> {
   if (!config.web) return undefined;
   const { readWebFiles } = await import("./http/web.ts");
-  return readWebFiles(fileURLToPath(new URL("../web/dist", import.meta.url)));
+  return readWebFiles(webDirectory());
 }

@@ -7,6 +7,7 @@ import type { KeptCertificate } from "./certificate.ts";
 import type { ServeConfig } from "./config.ts";
 import { MCP_LIMITS } from "./core/limits.ts";
 import type { Runner } from "./core/runner.ts";
+import { VERSION } from "./core/version.ts";
 import { extensionsOf, webFilesOf } from "./faces.ts";
 import type { Listening } from "./http/server.ts";
 import { type EnvironmentTree, environmentTree } from "./sandbox/environments.ts";
@@ -16,8 +17,6 @@ import { SandboxRunner } from "./sandbox/runner.ts";
 import { selfTest } from "./sandbox/selfTest.ts";
 import { type Plan, planText, runtimeTree, startLocalWarden } from "./sandbox/warden.ts";
 import { boxSlotsOf, mostWaiting, ramBudgetOf, slotsOf, usualRamBudget } from "./shares.ts";
-
-export const VERSION = "0.1.0";
 
 function treesOf(environments: readonly EnvironmentTree[]): Plan["trees"] {
   const runtime = runtimeTree();

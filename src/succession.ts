@@ -13,7 +13,7 @@
  *
  * Keeps S21 of SECURITY.md.
  */
-import { Socket } from "node:net";
+import { type Channel, openChannel } from "./channel.ts";
 import { SERVICE_LIMITS } from "./core/limits.ts";
 import type { RunnerHealth } from "./core/runner.ts";
 import type { Traffic } from "./http/traffic.ts";
@@ -24,31 +24,30 @@ export type Word = keyof typeof WORDS;
 
 /** The talk with the warden: single bytes. It may end; then this process is never replaced. */
 export class Talk {
-  readonly #socket: Socket;
+  readonly #channel: Channel;
 
   /** @param descriptor of the socket that the warden handed over */
   constructor(descriptor: number) {
-    this.#socket = new Socket({ fd: descriptor, readable: true, writable: true });
-    this.#socket.on("error", () => this.#socket.destroy());
-    this.#socket.unref();
+    this.#channel = openChannel(descriptor);
+    this.#channel.hold(false);
   }
 
   say(word: Word): void {
-    if (this.#socket.writable) this.#socket.write(WORDS[word]);
+    this.#channel.send(WORDS[word]);
   }
 
   /** Each byte that comes is the word to go. */
   onGo(listener: () => void): void {
-    this.#socket.on("data", listener);
+    this.#channel.onData(listener);
   }
 
   /** Resolves with the first word to go; rejects when there will be none. */
   go(): Promise<void> {
-    this.#socket.ref();
+    this.#channel.hold(true);
     return new Promise((resolve, reject) => {
-      this.#socket.once("close", () => reject(new Error("the warden is gone")));
-      this.#socket.once("data", () => {
-        this.#socket.unref();
+      this.#channel.onClose(() => reject(new Error("the warden is gone")));
+      this.#channel.onData(() => {
+        this.#channel.hold(false);
         resolve();
       });
     });

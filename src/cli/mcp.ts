@@ -1,12 +1,12 @@
 /** `sandrun mcp`: tools for an agent program, over standard input and output. */
 import { SandrunClient } from "../client/client.ts";
 import { MCP_LIMITS, SERVICE_LIMITS } from "../core/limits.ts";
+import { VERSION } from "../core/version.ts";
 import type { LocalService } from "./backend.ts";
 import { type Command, type Io, tell } from "./io.ts";
 import { chosenServer, openClient } from "./server.ts";
 import { MCP_OPTIONS } from "./tables.ts";
 import { all, type Parsed, parseOptions, UsageError } from "./usage.ts";
-import { versionNumber } from "./version.ts";
 
 /** Where the jobs of a session run. */
 interface Place {
@@ -26,8 +26,14 @@ export const mcp: Command = async (argv, io) => {
   const { stdin, stdout, interrupted: signal } = io;
   try {
     const { client, keptSeconds } = place;
-    const version = await versionNumber();
-    const broken = await serveTools({ client, keptSeconds, version, stdin, stdout, signal });
+    const broken = await serveTools({
+      client,
+      keptSeconds,
+      version: VERSION,
+      stdin,
+      stdout,
+      signal,
+    });
     if (broken !== undefined) throw broken;
     return 0;
   } finally {

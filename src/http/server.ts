@@ -25,6 +25,7 @@ import type { AppEnv } from "./deps.ts";
 import { faultResponse, refusalResponse } from "./errors.ts";
 import { faultFields, type ServiceLog } from "./log.ts";
 import { endWith } from "./rawAnswer.ts";
+import { takeOver } from "./takeOver.ts";
 import { type TlsFiles, tlsOptions } from "./tls.ts";
 import { Traffic } from "./traffic.ts";
 import type { Unread, UnreadTimes } from "./unread.ts";
@@ -69,7 +70,8 @@ export async function listen(options: ServerOptions, at: ListenAt): Promise<List
   const traffic = new Traffic(server);
   const listening = Promise.withResolvers<void>();
   server.once("error", listening.reject);
-  server.listen(at, listening.resolve);
+  if ("fd" in at) takeOver(server, at.fd, listening.resolve);
+  else server.listen(at, listening.resolve);
   await listening.promise;
   server.off("error", listening.reject);
   server.on("error", (fault) => options.log(faultFields(fault)));

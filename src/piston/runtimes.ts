@@ -24,6 +24,8 @@ interface Name {
   readonly runtime?: string;
   readonly extension: string;
   readonly isCompiled?: boolean;
+  /** Which versions can: a selector. All of them when left out. */
+  readonly versions?: string;
 }
 
 const NAMES: Readonly<Record<string, readonly Name[]>> = {
@@ -40,6 +42,8 @@ const NAMES: Readonly<Record<string, readonly Name[]>> = {
       aliases: ["node-typescript", "node-ts", "ts"],
       runtime: "node",
       extension: ".ts",
+      // A host's own node, where boxes have none of ours, may be older.
+      versions: ">=22.18.0",
     },
   ],
   deno: [
@@ -76,17 +80,16 @@ export function runtimesOf(interpreters: readonly InterpreterInfo[]): readonly R
   return interpreters.flatMap(({ name, version: raw }) => {
     const version = semverOf(raw);
     if (version === undefined || !Object.hasOwn(NAMES, name)) return [];
-    return (NAMES[name] ?? []).map(
-      ({ language, aliases = [], runtime, extension, isCompiled }) => ({
-        language,
-        version,
-        aliases,
-        ...(runtime === undefined ? {} : { runtime }),
-        interpreter: name,
-        extension,
-        isCompiled: isCompiled ?? false,
-      }),
-    );
+    const names = (NAMES[name] ?? []).filter(({ versions = "*" }) => satisfies(version, versions));
+    return names.map(({ language, aliases = [], runtime, extension, isCompiled }) => ({
+      language,
+      version,
+      aliases,
+      ...(runtime === undefined ? {} : { runtime }),
+      interpreter: name,
+      extension,
+      isCompiled: isCompiled ?? false,
+    }));
   });
 }
 

@@ -9,6 +9,7 @@ import type { Manifest } from "../core/manifest.ts";
 import type { InterpreterInfo } from "../core/offer.ts";
 import type { Runner } from "../core/runner.ts";
 import { Stop } from "../core/stop.ts";
+import { bringsNode } from "./place.ts";
 
 const MARK = "@@@";
 /** A Java machine and a Go tool chain start slowly on a busy machine. */
@@ -108,8 +109,8 @@ export function guessInterpreters(
     ...environments.map(({ directory }) => `${directory}/bin`),
   ];
   const isHere = (program: string) => places.some((place) => existsSync(`${place}/${program}`));
-  // node is always there: a box gets this program's own.
-  return LANGUAGES.filter(({ name, program }) => name === "node" || isHere(program)).map(
+  const isThere = (name: string) => name === "node" && bringsNode();
+  return LANGUAGES.filter(({ name, program }) => isThere(name) || isHere(program)).map(
     ({ name, aliases, extensions }) => ({ name, aliases, extensions, version: "unknown" }),
   );
 }

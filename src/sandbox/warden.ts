@@ -1,10 +1,9 @@
 /** The warden's plan, and a warden of one's own for a command line. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { dirname } from "node:path";
-import { fileURLToPath } from "node:url";
 import { BOX_LIMITS, JOB_LIMITS, MIB } from "../core/limits.ts";
 import { type Handover, parseHandover } from "./handover.ts";
+import { nativeProgram, runtimeDirectory } from "./place.ts";
 
 export interface PlanTree {
   /** In every box, or where asked for; whether it is a whole system the warden finds out. */
@@ -47,18 +46,10 @@ export function planText(plan: Plan): string {
   return `${lines.join("\n")}\nend\n`;
 }
 
-/**
- * The tree that brings node into boxes: where this program's own runtime lies, unless that is
- * part of /usr and so in every box already.
- */
+/** The tree that brings node into boxes. */
 export function runtimeTree(): PlanTree | undefined {
-  const path = dirname(dirname(process.execPath));
-  return path === "/usr" ? undefined : { kind: "everywhere", path };
-}
-
-/** The native program of this checkout. */
-export function nativeProgram(): string {
-  return fileURLToPath(new URL("../../native/build/sandrun-native", import.meta.url));
+  const path = runtimeDirectory();
+  return path === undefined ? undefined : { kind: "everywhere", path };
 }
 
 async function readHandover(child: ChildProcess): Promise<string> {

@@ -7,8 +7,9 @@ import { after, test } from "node:test";
 import { BOX_LIMITS } from "../../src/core/limits.ts";
 import { Box } from "../../src/sandbox/box.ts";
 import type { CgroupPlaces } from "../../src/sandbox/handover.ts";
+import { nativeProgram } from "../../src/sandbox/place.ts";
 import { SandboxRunner } from "../../src/sandbox/runner.ts";
-import { nativeProgram, startLocalWarden } from "../../src/sandbox/warden.ts";
+import { startLocalWarden } from "../../src/sandbox/warden.ts";
 import { run } from "../support/boxes.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "sandrun-limits-"));

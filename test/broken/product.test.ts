@@ -13,7 +13,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { LAYERS } from "../../src/core/wire.ts";
-import { nativeProgram } from "../../src/sandbox/warden.ts";
+import { nativeProgram } from "../../src/sandbox/place.ts";
 import { run } from "../support/boxes.ts";
 import { onHost } from "../support/host.ts";
 import { NATIVE, openRunner, useBroken } from "./broken.ts";

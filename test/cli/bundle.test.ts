@@ -67,7 +67,7 @@ test("a service of another uid can read it, whatever the umask of whoever made i
 
 test("a source that breaks, and one that would not be noticed, are told and do not run", async (t) => {
   const dir = await checkout(t);
-  edit(version(dir), '"./runOptions.ts"', '"./nothing.ts"');
+  edit(version(dir), '{ put } from "./io.ts"', '{ put } from "./nothing.ts"');
   const broken = sandrun(dir, "--version");
   assert.equal(broken.status, 125);
   assert.match(
@@ -75,7 +75,7 @@ test("a source that breaks, and one that would not be noticed, are told and do n
     /nothing\.ts[\s\S]*\nsandrun: could not bundle the program in src\/ /,
   );
   mkdirSync(join(dir, "src/cli/deep"));
-  writeFileSync(join(dir, "src/cli/deep/nothing.ts"), 'export * from "../runOptions.ts";\n');
+  writeFileSync(join(dir, "src/cli/deep/nothing.ts"), 'export * from "../io.ts";\n');
   edit(version(dir), '"./nothing.ts"', '"./deep/nothing.ts"');
   const deep = sandrun(dir, "--version");
   assert.equal(deep.status, 125);

@@ -6,10 +6,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { PROGRAM } from "../support/program.ts";
 
-const PROGRAM = fileURLToPath(new URL("../../sandrun", import.meta.url));
 const execute = promisify(execFile);
 
 export interface Served {

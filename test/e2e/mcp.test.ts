@@ -6,15 +6,13 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { fileURLToPath } from "node:url";
 import { Client } from "@modelcontextprotocol/client";
 import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
 import { pinnedFetch } from "../../src/cli/pinned.ts";
 import { type Agent, agentOf, connect, type Era } from "../mcp/agent.ts";
 import { ownWardens, remainsOf, until } from "../support/host.ts";
+import { PROGRAM } from "../support/program.ts";
 import { useService } from "./curl.ts";
-
-const PROGRAM = fileURLToPath(new URL("../../sandrun", import.meta.url));
 
 /** A 2×2 image, made by the job itself. */
 const DRAW = `
@@ -126,7 +124,8 @@ test("a session takes its boxes with it when its client goes", async () => {
   const session = await start(["--local"], "legacy");
   const running = session.call("run_code", { code: "import time; time.sleep(60)" });
   running.catch(() => undefined);
-  await until("the session has a warden", () => ownWardens(session.pid).length === 1);
+  // Before it has a keeper, nobody knows which ids are its own.
+  await until("the session has a warden", () => ownWardens(session.pid)[0]?.ids !== undefined);
   const [warden] = ownWardens(session.pid);
   assert.ok(warden);
   await session.close();

@@ -3,9 +3,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { after, before } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
-
-const PROGRAM = fileURLToPath(new URL("../../sandrun", import.meta.url));
+import { PROGRAM } from "../support/program.ts";
 
 /** Started before the tests of a file, healthy, and stopped behind them. @returns its address */
 export function usePlainService(...options: readonly string[]): () => string {

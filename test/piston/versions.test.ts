@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { runtimesOf } from "../../src/piston/runtimes.ts";
 import { compareNewest, satisfies, semverOf } from "../../src/piston/versions.ts";
 import { runs } from "../fuzz/runs.ts";
 
@@ -61,4 +62,13 @@ test("any text is a selector that is answered", () => {
     fc.property(text, (selector) => typeof satisfies("3.11.2", selector) === "boolean"),
     runs(500),
   );
+});
+
+test("a node that is too old for types is offered for JavaScript alone", () => {
+  const languages = (version: string) =>
+    runtimesOf([{ name: "node", aliases: [], extensions: [], version }]).map(
+      ({ language }) => language,
+    );
+  assert.deepEqual(languages("22.18.0"), ["javascript", "typescript"]);
+  assert.deepEqual(languages("20.20.2"), ["javascript"]);
 });

@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { nativeProgram } from "../../src/sandbox/warden.ts";
+import { nativeProgram } from "../../src/sandbox/place.ts";
 import { childrenOf, ownWardens, remainsOf } from "../support/host.ts";
 
 /** The service's uid must be able to read it. */

@@ -14,6 +14,10 @@ import {
 
 const CHUNK_BYTES = 4 << 20;
 const FILE_MOST_BYTES = 64 << 20;
+const RESERVE_BYTES = 256 << 20;
+const PART_BYTES = 1 << 20;
+const PAGE_BYTES = 4096;
+const ENTRY_BYTES = 8;
 
 interface Mapping {
   readonly start: number;
@@ -37,10 +41,39 @@ function mappingsOf(pid: number): Mapping[] {
   return lines.flatMap((line) => {
     const found = /^([0-9a-f]+)-([0-9a-f]+) (r?)\S* \S+ \S+ \S+ *(.*)$/.exec(line);
     if (found === null || found[3] === "" || /^\[v(var|syscall)/.test(found[4] ?? "")) return [];
-    return [
-      { start: Number.parseInt(found[1] ?? "", 16), end: Number.parseInt(found[2] ?? "", 16) },
-    ];
+    const start = Number.parseInt(found[1] ?? "", 16);
+    const end = Number.parseInt(found[2] ?? "", 16);
+    const isReserve = found[4] === "" && end - start >= RESERVE_BYTES;
+    return isReserve ? presentParts(pid, { start, end }) : [{ start, end }];
   });
+}
+
+/** Of memory that was reserved in bulk: what was ever touched, in pieces of many pages. */
+function presentParts(pid: number, { start, end }: Mapping): Mapping[] {
+  const entries = Buffer.alloc(ENTRY_BYTES * ((end - start) / PAGE_BYTES));
+  const pagemap = openSync(`/proc/${pid}/pagemap`, "r");
+  try {
+    for (let done = 0; done < entries.length; ) {
+      const place = ENTRY_BYTES * (start / PAGE_BYTES) + done;
+      const got = readSync(pagemap, entries, done, entries.length - done, place);
+      if (got === 0) throw new Error("the map of pages ends too early");
+      done += got;
+    }
+  } finally {
+    closeSync(pagemap);
+  }
+  const parts: Mapping[] = [];
+  for (let at = start; at < end; at += PART_BYTES) {
+    const first = (ENTRY_BYTES * (at - start)) / PAGE_BYTES;
+    const here = entries.subarray(first, first + (ENTRY_BYTES * PART_BYTES) / PAGE_BYTES);
+    // The highest bits of an entry: it is in RAM, or in swap.
+    const isPresent = here.some((byte, index) => index % ENTRY_BYTES === 7 && (byte & 0xc0) !== 0);
+    const last = parts.at(-1);
+    const until = Math.min(end, at + PART_BYTES);
+    if (isPresent && last?.end === at) parts[parts.length - 1] = { ...last, end: until };
+    else if (isPresent) parts.push({ start: at, end: until });
+  }
+  return parts;
 }
 
 /** A page that was given back in between cannot be read, and holds nothing. */

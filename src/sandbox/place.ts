@@ -1,0 +1,26 @@
+/** Where the parts of this program lie, in a checkout. The lean build has a module in place of this. */
+import { dirname } from "node:path";
+import { fileURLToPath } from "node:url";
+
+export function nativeProgram(): string {
+  return fileURLToPath(new URL("../../native/build/sandrun-native", import.meta.url));
+}
+
+/** What `npm run build:web` made. */
+export function webDirectory(): string {
+  return fileURLToPath(new URL("../../web/dist", import.meta.url));
+}
+
+/** Whether boxes get a Node of ours. */
+export function bringsNode(): boolean {
+  return true;
+}
+
+/**
+ * Where this program's own runtime lies, which brings node into boxes; undefined when it is part of
+ * /usr and so in every box already.
+ */
+export function runtimeDirectory(): string | undefined {
+  const path = dirname(dirname(process.execPath));
+  return path === "/usr" ? undefined : path;
+}
