@@ -84,7 +84,8 @@ function keeperOf(played: Played): number | undefined {
   return childrenOf(played.child.pid ?? 0).find((pid) => !nodes.includes(pid));
 }
 
-describe("succession", { concurrency: 16, timeout: 300_000 }, () => {
+// An ordinary user's ids are enough for eight wardens at a time.
+describe("succession", { concurrency: 8, timeout: 300_000 }, () => {
   test("S21: the successor serves when the first has left; connections in between are held", async () => {
     const played = play("leaves");
     const [, port = ""] = await played.hear(/^first \d+ serves on (\d+)/);
