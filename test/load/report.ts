@@ -9,8 +9,8 @@ const JOB_MS = 5;
 const TOLERANCE = 1.05;
 /** From here on the kernel held a group back whenever it looked: it wanted more than it was given. */
 const ALWAYS = 0.9;
-/** Of the time that an empty bucket takes. */
-const NEARLY_FULL_MS = 2000;
+/** Of the minute that an empty bucket takes to be full. */
+const NEARLY_MS = 2000;
 
 export interface Loaded {
   readonly callers: readonly Caller[];
@@ -118,7 +118,7 @@ export class Report {
     const debt = debtOf(now);
     const heldBack = (now.heldBack - before.heldBack) / Math.max(1, now.periods - before.periods);
     const isStarved = counted < due / TOLERANCE && heldBack < ALWAYS;
-    const bill = charged === undefined ? "?, its bucket was full" : Math.round(charged);
+    const bill = charged === undefined ? "?, its bucket may have been full" : Math.round(charged);
     const numbers = `${Math.round(counted)} | ${bill} | ${Math.round(due)} | ${Math.round(debt)}`;
     const note = isStarved ? ": the machine had no more to give" : "";
     this.print(`| ${name} | ${numbers} | ${Math.round(heldBack * 100)} %${note} |`);
@@ -133,10 +133,14 @@ export class Report {
     this.check(counted <= charged * TOLERANCE, `used what was not charged: ${what}`);
   }
 
-  /** By how much its bucket is full later; a bucket that is full already does not tell what was charged. */
+  /**
+   * By how much its bucket is full later. One that was full in between does not tell what was charged,
+   * which cannot have been when it was empty at the beginning of the minute.
+   */
   #chargedMs(before: HogLook, now: HogLook): number | undefined {
-    const isFull = [before, now].some(({ atMs, fullAtMs }) => fullAtMs - atMs < NEARLY_FULL_MS);
-    return isFull ? undefined : (now.fullAtMs - before.fullAtMs) * this.#refill;
+    const mayHaveBeenFull =
+      before.creditMs > this.#refill * NEARLY_MS || now.fullAtMs - now.atMs < NEARLY_MS;
+    return mayHaveBeenFull ? undefined : (now.fullAtMs - before.fullAtMs) * this.#refill;
   }
 
   /**
