@@ -221,6 +221,7 @@ export async function memoryRows(service: Service, isQuick: boolean): Promise<Ro
       "the same, with pages of files that are mapped by no other",
       private_,
       "MB",
+      { most: 20 },
     ),
     row("rest-resident", "the same, resident", resident, "MB"),
     row("idle", "CPU with nothing to do", idle, "% of a core", { most: 1 }),
