@@ -8,6 +8,7 @@ import { Refusal } from "../core/errors.ts";
 import { KIB } from "../core/limits.ts";
 import type { StopSignal } from "../core/stop.ts";
 import type { AppContext } from "./deps.ts";
+import { piecesOf } from "./pieces.ts";
 import type { Upload } from "./uploads.ts";
 
 const FIRST_BYTES = 16 * KIB;
@@ -32,10 +33,22 @@ function endedEarly(): Refusal {
 }
 
 /** @throws Refusal bad_request when the client goes away in the middle; queue_full when it gave way */
-export async function* bodyOf({ body }: Request, upload: Upload): BodyStream {
+export async function* bodyOf(c: AppContext, upload: Upload): BodyStream {
+  const incoming = c.env?.incoming;
+  const pieces =
+    incoming === undefined
+      ? piecesOfRequest(c.req.raw, upload.gaveWay)
+      : piecesOf(incoming, upload.gaveWay, endedEarly);
+  for await (const piece of pieces) {
+    upload.count(piece.length);
+    yield piece;
+  }
+}
+
+/** For questions that came by no socket. */
+async function* piecesOfRequest({ body }: Request, gaveWay: StopSignal): BodyStream {
   if (body === null) return;
   const reader = body.getReader();
-  const { gaveWay } = upload;
   // Ends the read that waits. (To race each read with the signal would hold memory for each.)
   const lose = () => {
     reader.cancel().catch(() => undefined);
@@ -45,7 +58,6 @@ export async function* bodyOf({ body }: Request, upload: Upload): BodyStream {
     for (;;) {
       const value = await nextOf(reader, gaveWay);
       if (value === undefined) break;
-      upload.count(value.length);
       yield value;
     }
   } finally {
@@ -81,7 +93,7 @@ export async function readWhole(
   try {
     const incoming = c.env?.incoming;
     if (incoming !== undefined) await readFrom(incoming, upload, whole);
-    else for await (const chunk of bodyOf(c.req.raw, upload)) whole.add(chunk);
+    else for await (const chunk of bodyOf(c, upload)) whole.add(chunk);
   } catch (refusal) {
     whole.wipe();
     throw refusal;

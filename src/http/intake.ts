@@ -130,7 +130,7 @@ async function readDraft(
   const request = c.req.raw;
   const contentType = request.headers.get("content-type") ?? "";
   const { input, manifestJson } = await readMultipart(
-    bodyOf(request, upload),
+    bodyOf(c, upload),
     contentType,
     budget,
     request.signal,

@@ -141,7 +141,8 @@ function requestListener(
     errorHandler: (error) => {
       const isRequest = error instanceof Error && error.name === "RequestError";
       if (isRequest) return refusalResponse(new Refusal("bad_request"));
-      log(faultFields(error));
+      // The library's word, a text, that the client has gone: nobody is left to answer, and no fault of ours.
+      if (typeof error !== "string") log(faultFields(error));
       return faultResponse();
     },
   });
@@ -181,6 +182,8 @@ function readOn(incoming: IncomingMessage, lingerMs: number): void {
     isOver = true;
   };
   const timer = setTimeout(() => socket.destroy(), lingerMs).unref();
+  // Whoever read the body has given up; Node's own reader for a web stream throws when more comes.
+  incoming.removeAllListeners("data");
   incoming.on("data", (chunk: Buffer) => {
     leftBytes -= chunk.length;
     if (leftBytes < 0) socket.destroy();

@@ -130,9 +130,21 @@ export function ownWarden(): WardenOnHost | undefined {
 
 function descriptorsOf(pid: number): string[] {
   try {
-    return readdirSync(`/proc/${pid}/fd`).map((name) => readlinkSync(`/proc/${pid}/fd/${name}`));
+    return readdirSync(`/proc/${pid}/fd`).flatMap((name) => {
+      const path = linkText(`/proc/${pid}/fd/${name}`);
+      return path === undefined ? [] : [path];
+    });
   } catch {
     return [];
+  }
+}
+
+/** Undefined for a descriptor that was closed since it was listed. */
+function linkText(path: string): string | undefined {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return undefined;
   }
 }
 
