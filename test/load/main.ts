@@ -69,7 +69,8 @@ async function load(service: LoadedService): Promise<Loaded> {
     if (number >= JOBS || isLate()) return undefined;
     const kind = kindOf(number++);
     const crowd = Math.floor((number * CROWDS) / JOBS);
-    await sleep(sentAt + (crowd / CROWDS) * SPREAD_MS - performance.now());
+    const turnMs = sentAt + (crowd / CROWDS) * SPREAD_MS;
+    await sleep(Math.max(0, turnMs - performance.now()));
     return kind;
   };
   const common = callers.slice(HOGS).flatMap((caller, i) => {
