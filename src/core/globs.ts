@@ -50,7 +50,7 @@ function compileAll(patterns: readonly string[]): Automaton[] {
  * A test whether a path (normalised, relative) matches any of the patterns.
  * The work for one path is at most 1/32 of (length of all patterns × length of the path),
  * plus one step a character and pattern.
- * @param onSteps told the number of steps after each pattern tried; for tests.
+ * @param onSteps told the number of steps after each pattern tried.
  * @throws Refusal `bad_manifest` with `outputs[i]: …` for a pattern that cannot be used.
  */
 export function compileGlobs(

@@ -52,6 +52,12 @@ export const TRANSFER_LIMITS = {
   printedBytes: 10 * MIB,
   outputBytes: 100 * MIB,
   outputFiles: 1000,
+  /**
+   * Work of choosing outputs by patterns, about 10 ns each: thousands of paths against the costliest
+   * patterns would hold up everybody else's requests. Steps and no time, so that how a job ends
+   * does not depend on how busy or how slow the machine is.
+   */
+  choosingSteps: 50_000_000,
   /** Outputs up to this size go to the shelf and their box dies at once; also the inline ceiling. */
   shelfBytes: 1 * MIB,
   pathBytes: 512,

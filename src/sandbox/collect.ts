@@ -35,19 +35,10 @@ function usablePath(bytes: Uint8Array): string | undefined {
   }
 }
 
-/**
- * CPU time that choosing the outputs of one job may take: on a busy machine it is no job's fault
- * that a clock goes on. Thousands of paths against the costliest
- * patterns would hold up everybody else's requests for seconds.
- */
-const CHOOSING_MS = 500;
+/** What trying a pattern costs before its first step. */
+const PATTERN_STEPS = 8;
 /** Others get their turn after so many paths. */
 const CHOOSING_TURN = 32;
-
-function threadCpuMs(): number {
-  const { user, system } = process.threadCpuUsage();
-  return (user + system) / 1000;
-}
 
 async function list(box: Box, isOutput: Chooser): Promise<Found[]> {
   const found: Found[] = [];
@@ -69,7 +60,7 @@ async function list(box: Box, isOutput: Chooser): Promise<Found[]> {
   }
 }
 
-/** Chooses the outputs among the files that a job left. @throws OutputLimit when it takes too long */
+/** Chooses the outputs among the files that a job left. @throws OutputLimit when it is too much work */
 export type Chooser = (file: Found) => boolean;
 
 /**
@@ -78,13 +69,14 @@ export type Chooser = (file: Found) => boolean;
  */
 export function chooserFor(input: InputTree, globs: readonly string[] | undefined): Chooser {
   if (globs !== undefined) {
-    const matches = compileGlobs(globs);
-    let choosingMs = 0;
+    let steps = 0;
+    const matches = compileGlobs(globs, (taken) => {
+      steps += PATTERN_STEPS + taken;
+    });
     return ({ path }) => {
-      const begunMs = threadCpuMs();
+      steps += path.length;
       const isMatch = matches(path);
-      choosingMs += threadCpuMs() - begunMs;
-      if (choosingMs > CHOOSING_MS) throw new OutputLimit();
+      if (steps > TRANSFER_LIMITS.choosingSteps) throw new OutputLimit();
       return isMatch;
     };
   }

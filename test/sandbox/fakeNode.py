@@ -57,7 +57,7 @@ def stop(*_):
 
 
 signal.signal(signal.SIGTERM, stop)
-tell("starts")
+tell(f"starts at {time.monotonic_ns() // 1_000_000}")
 starts = count_starts()
 
 

@@ -7,7 +7,7 @@ import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import type { Runner } from "../../src/core/runner.ts";
 import { hostHolds } from "../../src/sandbox/held.ts";
-import { type Job, openTestRunner, run } from "../support/boxes.ts";
+import { type Job, openRunnerFor, openTestRunner, run } from "../support/boxes.ts";
 import { isAlive, ownWardens, processesOf, until } from "../support/host.ts";
 import { PROGRAMS } from "./heldPrograms.ts";
 import { seen } from "./seen.ts";
@@ -89,8 +89,8 @@ test("S11: a held program that dies is given to nobody", async () => {
   );
 });
 
-test("S11: nothing is left of boxes that waited when their runner closes", async () => {
-  const runner = await openTestRunner({ slots: 8, environments: {}, mostWaiting: 2 });
+test("S11: nothing is left of boxes that waited when their runner closes", async (context) => {
+  const runner = await openRunnerFor(context, { slots: 8, environments: {}, mostWaiting: 2 });
   const before = ownWardens().length;
   await Promise.all(
     ["python3", "node"].map((interpreter) => run(runner, { code: "", interpreter })),

@@ -5,7 +5,7 @@ import { BOX_LIMITS } from "../../src/core/limits.ts";
 import { LAYERS } from "../../src/core/wire.ts";
 import { Box } from "../../src/sandbox/box.ts";
 import { startLocalWarden } from "../../src/sandbox/warden.ts";
-import { begin, type Job, openTestRunner, type Ran, run } from "../support/boxes.ts";
+import { begin, type Job, openRunnerFor, type Ran, run } from "../support/boxes.ts";
 import {
   boxProcessesOf,
   jobProcessesOf,
@@ -50,9 +50,9 @@ function check(ran: Ran, number: number): void {
   assert.equal(ran.files.get("own")?.toString(), own);
 }
 
-test("S11: fifty jobs at once end right, more behind them too, and nothing stays on the host", async () => {
+test("S11: fifty jobs at once end right, more behind them too, and nothing stays on the host", async (context) => {
   const before = mounts();
-  const runner = await openTestRunner({ slots: JOBS, environments: {} });
+  const runner = await openRunnerFor(context, { slots: JOBS, environments: {} });
   const warden = ownWarden();
   assert.ok(warden);
   const numbers = Array.from({ length: JOBS }, (_, number) => number);

@@ -4,14 +4,14 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdirSync, readdirSync, statSync } from "node:fs";
 import { createConnection } from "node:net";
-import { test } from "node:test";
+import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { FrameParser } from "../../src/core/frameParser.ts";
 import { BOX_LIMITS } from "../../src/core/limits.ts";
 import type { Runner } from "../../src/core/runner.ts";
 import { type BoxRequest, decodeFault, encodeRequest, FRAME } from "../../src/core/wire.ts";
 import { type Plan, planText, startLocalWarden } from "../../src/sandbox/warden.ts";
-import { begin, openTestRunner, run, say } from "../support/boxes.ts";
+import { begin, openRunnerFor, run, say } from "../support/boxes.ts";
 import {
   childrenOf,
   groupsOf,
@@ -29,9 +29,12 @@ const STAY = "import time\nprint('ready')\ntime.sleep(600)";
 const KEEPER_SETTLES_MS = 3000;
 
 /** A runner with a warden of its own, and that warden as the host sees it. */
-async function open(slots: number): Promise<{ runner: Runner; warden: WardenOnHost }> {
+async function open(
+  context: TestContext,
+  slots: number,
+): Promise<{ runner: Runner; warden: WardenOnHost }> {
   const before = ownWardens().map(({ pid }) => pid);
-  const runner = await openTestRunner({ slots, environments: {} });
+  const runner = await openRunnerFor(context, { slots, environments: {} });
   const warden = ownWardens().find(({ pid }) => !before.includes(pid));
   assert.ok(warden, "the new warden can be seen");
   return { runner, warden };
@@ -52,9 +55,9 @@ function kill(pid: number): void {
   }
 }
 
-test("S11: a closed runner leaves nothing: no process, no mount, no group, no directory", async () => {
+test("S11: a closed runner leaves nothing: no process, no mount, no group, no directory", async (context) => {
   const before = mounts();
-  const { runner, warden } = await open(3);
+  const { runner, warden } = await open(context, 3);
   const running = await begin(runner, { code: STAY }, "ready");
   assert.ok(processesOf(warden).length >= 3 && groupsOf(warden).length > 0);
   assert.ok(existsSync(warden.directory));
@@ -65,10 +68,10 @@ test("S11: a closed runner leaves nothing: no process, no mount, no group, no di
   assert.deepEqual(mounts(), before);
 });
 
-test("wardens beside each other share no ids, and the end of one harms no other", async () => {
+test("wardens beside each other share no ids, and the end of one harms no other", async (context) => {
   const [one, other] = await Promise.all([
-    openTestRunner({ slots: 2, environments: {} }),
-    openTestRunner({ slots: 2, environments: {} }),
+    openRunnerFor(context, { slots: 2, environments: {} }),
+    openRunnerFor(context, { slots: 2, environments: {} }),
   ]);
   const ranges = ownWardens().map(({ range }) => range);
   assert.deepEqual([ranges.length, new Set(ranges).size], [2, 2]);
@@ -80,8 +83,8 @@ test("wardens beside each other share no ids, and the end of one harms no other"
   await other.close();
 });
 
-test("the keeper's door is open to the service alone", async () => {
-  const { runner, warden } = await open(1);
+test("the keeper's door is open to the service alone", async (context) => {
+  const { runner, warden } = await open(context, 1);
   for (const place of ["door", "door/keeper", "root"]) {
     assert.equal(statSync(`${warden.directory}/${place}`).mode & 0o077, 0, place);
   }
@@ -105,8 +108,8 @@ async function answerTo(warden: WardenOnHost, bytes: Uint8Array): Promise<string
   return answer;
 }
 
-test("the keeper refuses what is no request, and goes on", async () => {
-  const { runner, warden } = await open(1);
+test("the keeper refuses what is no request, and goes on", async (context) => {
+  const { runner, warden } = await open(context, 1);
   const junk = encodeRequest(REQUEST).fill(0xff);
   assert.equal(await answerTo(warden, junk), "read the request");
   assert.equal(await answerTo(warden, junk.subarray(0, 20)), "read the request");
@@ -128,8 +131,8 @@ test("the keeper refuses what is no request, and goes on", async () => {
   await runner.close();
 });
 
-test("boxes that cannot be built leave no connection behind, and the slot is free again", async () => {
-  const { runner, warden } = await open(1);
+test("boxes that cannot be built leave no connection behind, and the slot is free again", async (context) => {
+  const { runner, warden } = await open(context, 1);
   const holder = createConnection({ path: `${warden.directory}/door/keeper` });
   holder.write(encodeRequest(REQUEST));
   await once(holder, "data");
@@ -145,8 +148,8 @@ test("boxes that cannot be built leave no connection behind, and the slot is fre
   await runner.close();
 });
 
-test("a keeper that dies right after its start ends its warden; jobs end as sandbox_error", async () => {
-  const { runner, warden } = await open(2);
+test("a keeper that dies right after its start ends its warden; jobs end as sandbox_error", async (context) => {
+  const { runner, warden } = await open(context, 2);
   const running = await begin(runner, { code: STAY }, "ready");
   const waiting = Promise.all([run(runner, { code: STAY }), run(runner, { code: STAY })]);
   // Where all of this took long, the first one had settled; what is started in its place has not.
@@ -160,8 +163,8 @@ test("a keeper that dies right after its start ends its warden; jobs end as sand
   await runner.close();
 });
 
-test("a keeper that dies later takes its boxes with it and is started again", async () => {
-  const { runner, warden } = await open(2);
+test("a keeper that dies later takes its boxes with it and is started again", async (context) => {
+  const { runner, warden } = await open(context, 2);
   const settled = new Promise((resolve) => setTimeout(resolve, KEEPER_SETTLES_MS + 200));
   const jobs = [
     await begin(runner, { code: STAY }, "ready"),
@@ -178,10 +181,13 @@ test("a keeper that dies later takes its boxes with it and is started again", as
 });
 
 /** Opens runners until one has that range; all of them but that one are closed again. */
-async function openRange(range: number): Promise<{ runner: Runner; warden: WardenOnHost }> {
+async function openRange(
+  context: TestContext,
+  range: number,
+): Promise<{ runner: Runner; warden: WardenOnHost }> {
   const others: Runner[] = [];
   for (;;) {
-    const opened = await open(1);
+    const opened = await open(context, 1);
     if (opened.warden.range !== range && others.push(opened.runner) < 20) continue;
     for (const other of others) await other.close();
     assert.equal(opened.warden.range, range);
@@ -189,16 +195,16 @@ async function openRange(range: number): Promise<{ runner: Runner; warden: Warde
   }
 }
 
-test("S11: of a warden that was killed no process stays, and the next one sweeps the rest", async () => {
+test("S11: of a warden that was killed no process stays, and the next one sweeps the rest", async (context) => {
   const before = mounts();
-  const { runner, warden } = await open(2);
+  const { runner, warden } = await open(context, 2);
   const running = await begin(runner, { code: STAY }, "ready");
   process.kill(warden.pid, "SIGKILL");
   assert.equal((await running.ended).outcome.kind, "sandbox_error");
   await until("its processes die", () => processesOf(warden).length === 0);
   assert.notDeepEqual(groupsOf(warden), [], "there is something to sweep");
   for (const group of groupsOf(warden)) mkdirSync(`${group}/left`);
-  const next = await openRange(warden.range);
+  const next = await openRange(context, warden.range);
   const left = groupsOf(next.warden).filter((group) => existsSync(`${group}/left`));
   assert.deepEqual(left, []);
   assert.equal(await say(next.runner, "print(1)"), "1\n");
@@ -210,9 +216,14 @@ test("S11: of a warden that was killed no process stays, and the next one sweeps
 
 const USER = `
 import { begin, openTestRunner } from ${JSON.stringify(fileURLToPath(new URL("../support/boxes.ts", import.meta.url)))};
-const runner = await openTestRunner({ slots: 1, environments: {} });
-await begin(runner, { code: ${JSON.stringify(STAY)} }, "ready");
-console.log("running");
+try {
+  const runner = await openTestRunner({ slots: 1, environments: {} });
+  await begin(runner, { code: ${JSON.stringify(STAY)} }, "ready");
+  console.log("running");
+} catch (error) {
+  console.error(error);
+  process.exit(1);
+}
 `;
 
 function startUser(): ChildProcess {
@@ -220,10 +231,12 @@ function startUser(): ChildProcess {
   return spawn(process.execPath, options, { stdio: ["ignore", "pipe", "inherit"] });
 }
 
-test("S11: when the process that uses a runner is killed, all of it goes", async () => {
+test("S11: when the process that uses a runner is killed, all of it goes", async (context) => {
   const user = startUser();
+  context.after(() => user.kill("SIGKILL"));
   assert.ok(user.stdout && user.pid);
-  await once(user.stdout, "data");
+  const endsEarly = once(user, "exit").then(() => assert.fail("it ended and had no job running"));
+  await Promise.race([once(user.stdout, "data"), endsEarly]);
   const [warden] = ownWardens(user.pid);
   assert.ok(warden);
   assert.ok(processesOf(warden).length >= 3);

@@ -3,7 +3,7 @@
  * opening it fails and every test of the file with it.
  */
 import assert from "node:assert/strict";
-import { after, before } from "node:test";
+import { after, before, type TestContext } from "node:test";
 import type { InputFile, Outcome, StreamName } from "../../src/core/job.ts";
 import type { Finished, JobSpec, Runner, RunningJob } from "../../src/core/runner.ts";
 import { openLocalRunner } from "../../src/main.ts";
@@ -145,15 +145,30 @@ export async function say(runner: Runner, job: Job | string): Promise<string> {
   return ran.stdout.toString();
 }
 
-/** As `openLocalRunner`, with the build of the native part that SANDRUN_TEST_NATIVE names, if it does. */
-export function openTestRunner(options: {
+interface TestRunnerOptions {
   readonly slots: number;
   readonly environments: Readonly<Record<string, string>>;
   readonly mostWaiting?: number;
   readonly forks?: boolean;
-}): Promise<Runner> {
+}
+
+/** As `openLocalRunner`, with the build of the native part that SANDRUN_TEST_NATIVE names, if it does. */
+export function openTestRunner(options: TestRunnerOptions): Promise<Runner> {
   const program = process.env["SANDRUN_TEST_NATIVE"];
   return openLocalRunner(program === undefined ? options : { ...options, program });
+}
+
+/**
+ * A runner for one test, which closes it when it looks at what is left. One that fails before has
+ * jobs that run on, and they would hold up the whole file: so it is closed behind the test as well.
+ */
+export async function openRunnerFor(
+  context: TestContext,
+  options: TestRunnerOptions,
+): Promise<Runner> {
+  const runner = await openTestRunner(options);
+  context.after(() => runner.close());
+  return runner;
 }
 
 /** Opens a runner before the tests of a file and closes it behind them. */

@@ -1,0 +1,53 @@
+/** Choosing outputs by patterns has a limit of its own, which is work and not time. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { BOX_LIMITS, MANIFEST_LIMITS } from "../../src/core/limits.ts";
+import { chooserFor, OutputLimit } from "../../src/sandbox/collect.ts";
+
+const NO_INPUT = { files: [], directories: [] };
+const ENTRY = {
+  path: new Uint8Array(),
+  sizeBytes: 0,
+  mode: 0o644,
+  mtimeSeconds: 0,
+  mtimeNanoseconds: 1,
+};
+
+/** How many of as many paths as a box can hold are looked at until it is too much. */
+function lookedAt(globs: readonly string[], pathOf: (index: number) => string): number {
+  const isOutput = chooserFor(NO_INPUT, globs);
+  for (let index = 0; index < BOX_LIMITS.workInodes; index++) {
+    try {
+      isOutput({ path: pathOf(index), entry: ENTRY });
+    } catch (error) {
+      assert.ok(error instanceof OutputLimit);
+      return index;
+    }
+  }
+  return BOX_LIMITS.workInodes;
+}
+
+const COSTLY = Array.from({ length: MANIFEST_LIMITS.globs }, () => `${"*a".repeat(127)}b`);
+const LONG = `${`${"a".repeat(250)}/`.repeat(2)}a`;
+
+test("usual patterns are tried on as many files as a box can hold", () => {
+  const usual = ["results/", "**/*.png", "**/*.{csv,json}", ...COSTLY.map((_, i) => `out-${i}/*`)];
+  const globs = usual.slice(0, MANIFEST_LIMITS.globs);
+  const paths = (index: number) => `results/of/the/first/run/table-${index}.csv`;
+  assert.equal(lookedAt(globs, paths), BOX_LIMITS.workInodes);
+});
+
+test("patterns that cost too much end as output_limit, after as many files every time", () => {
+  const first = lookedAt(COSTLY, () => LONG);
+  assert.ok(first > 0 && first < BOX_LIMITS.workInodes, `${first}`);
+  assert.equal(
+    lookedAt(COSTLY, () => LONG),
+    first,
+  );
+});
+
+test("many patterns in one are work too, though each fails at its first character", () => {
+  const letters = `{${[..."abcdefghijklmnopqrstuvwxyz"].join(",")}}`;
+  const globs = [`${letters}${letters}`, `${letters}${letters}`, `${letters}${letters}`];
+  assert.ok(lookedAt(globs, () => "0".repeat(250)) < BOX_LIMITS.workInodes);
+});
