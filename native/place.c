@@ -1,7 +1,9 @@
 /* Finding the place of the service's groups.
  *
- * Theory of operation. On v1 it is below the own group of each controller's hierarchy. On v2 a
- * group that holds processes cannot give controllers to its children, so the own group serves
+ * Theory of operation. On v1 it is below the own group of each controller's hierarchy, and for
+ * root alone: there a process joins a group only by somebody with its own user id, or by root, and
+ * those in boxes have ids of their own, so even groups that were handed to an ordinary user are
+ * none for boxes. On v2 a group that holds processes cannot give controllers to its children, so the own group serves
  * only when this process (with the command line that started it) is alone there, as in a unit or
  * scope of its own: then both move to a leaf. Otherwise, where systemd runs, it is asked for a
  * scope of our own; where it does not, the nearest group above takes us whose controllers we may
@@ -199,6 +201,8 @@ static int choose_v2_parent(struct cgroups *cgroups, struct fault *fault) {
 int find_places(struct cgroups *cgroups, const char *name, struct fault *fault) {
   struct cgroups found = *cgroups;
   if (find_parents(&found, fault) == -1) return -1;
+  if (found.version == 1 && geteuid() != 0)
+    return FAIL_WITH(fault, EPERM, "use control groups of version 1, which serve root alone (mend: run it as root)");
   if (found.version == 2 && choose_v2_parent(&found, fault) == -1) return -1;
   for (int i = 0; i < found.count; i++) {
     char *directory = found.hierarchies[i].directory;

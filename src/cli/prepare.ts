@@ -41,7 +41,7 @@ export async function prepareJob(parsed: Parsed, io: Io, input: InputUse): Promi
   if (target === undefined && io.stdin.isTTY === true)
     throw new UsageError("say what to run: a file, a directory or code on standard input");
   if (target === undefined || target === "-") return prepareCode(parsed, args, io);
-  const isTree = await isDirectory(target);
+  const isTree = await isTargetDirectory(target);
   const gathered = isTree ? await gatherDirectory(target) : await gatherFile(target);
   const { input: files, manifest } = isTree
     ? takeManifest(gathered)
@@ -55,6 +55,18 @@ export async function prepareJob(parsed: Parsed, io: Io, input: InputUse): Promi
     stdin: stdin?.byteLength === 0 ? undefined : stdin,
     isLive,
   };
+}
+
+/** A word that could be a command's is told to be none, too. */
+async function isTargetDirectory(target: string): Promise<boolean> {
+  try {
+    return await isDirectory(target);
+  } catch (error) {
+    if (!(error instanceof UsageError) || !/^[a-z-]+$/.test(target)) throw error;
+    const more =
+      "nor is it a command (sandrun help lists them; to run a file, give its name alone)";
+    throw new UsageError(`${error.message}; ${more}`, { cause: error });
+  }
 }
 
 async function prepareCode(parsed: Parsed, args: readonly string[], io: Io): Promise<Prepared> {

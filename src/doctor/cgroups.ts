@@ -13,12 +13,19 @@ function mountV2(host: Host): Mend {
   };
 }
 
-/** On to v2: the parameter is systemd's. */
+/** On to v2, in a machine that systemd starts by its own parameter, elsewhere by the kernel's. */
 function toVersion2(host: Host): Mend {
-  if (!isWsl(host)) return setBootParameter(host, "systemd.unified_cgroup_hierarchy=1");
+  const kernels = "cgroup_no_v1=all";
+  if (containerMark(host) !== undefined)
+    return {
+      advice: `On the machine itself, not in here: add systemd.unified_cgroup_hierarchy=1 (without systemd ${kernels}) to the kernel's command line and restart it.`,
+    };
+  if (!isWsl(host)) {
+    const hasSystemd = host.exists("/run/systemd/system");
+    return setBootParameter(host, hasSystemd ? "systemd.unified_cgroup_hierarchy=1" : kernels);
+  }
   return {
-    advice:
-      "In Windows, put the line kernelCommandLine=cgroup_no_v1=all below [wsl2] in the file .wslconfig of your home, then in a terminal:",
+    advice: `In Windows, put the line kernelCommandLine=${kernels} below [wsl2] in the file .wslconfig of your home, then in a terminal:`,
     commands: ["wsl --shutdown"],
   };
 }
@@ -26,10 +33,10 @@ function toVersion2(host: Host): Mend {
 function lookAtVersion(host: Host): Verdict {
   const places = placesOf(host);
   switch (places.version) {
-    case 1:
-      return fine(
-        places.hasV2 ? "version 1 (with an unused version 2 beside it)" : "version 1, which works",
-      );
+    case 1: {
+      const beside = places.hasV2 ? " (with an unused version 2 beside it)" : "";
+      return fine(`version 1${beside}, which works for root`);
+    }
     case 2:
       return fine("version 2");
     case "split":
@@ -123,15 +130,31 @@ function lookAtManager(host: Host, top: string): Verdict {
   });
 }
 
+/** The script of a checkout; of an installed program its name. */
+function ownProgram(host: Host): string {
+  const script = `${host.directory}/sandrun`;
+  return host.exists(script) ? script : "sandrun";
+}
+
+/** There a process is moved by root or by somebody with its own id, and those in boxes have other ids. */
+function refuseVersion1(host: Host): Verdict {
+  const says = "on version 1 only root can put boxes into groups, whoever the groups belong to";
+  const asRootNow = asRoot(host, `${word(ownProgram(host))} doctor`);
+  if (!host.exists("/run/systemd/system"))
+    return error(says, {
+      advice:
+        "Run it as root. Version 2 would not help: without systemd nobody gives users groups.",
+      commands: [asRootNow],
+    });
+  const { advice, commands = [] } = toVersion2(host);
+  return error(says, {
+    advice: `Run it as root (the first command), which works at once, or move the machine to version 2. ${advice ?? ""}`,
+    commands: [asRootNow, ...commands],
+  });
+}
+
 function lookAtUsersRight(host: Host, places: Places): Verdict | undefined {
-  if (places.version === 1) {
-    const closed = directoriesOf(places).filter((directory) => !host.isWritable(directory));
-    if (closed.length === 0) return fine("this user may make groups");
-    return error(
-      "on version 1 ordinary users get no groups: run it as root, or use version 2",
-      toVersion2(host),
-    );
-  }
+  if (places.version === 1) return refuseVersion1(host);
   if (places.version !== 2) return undefined;
   const { own, top } = places;
   const isOurs = (group: string) =>

@@ -52,6 +52,9 @@ export function runtimeTree(): PlanTree | undefined {
   return path === undefined ? undefined : { kind: "everywhere", path };
 }
 
+/** For whoever has read the warden's own sentence just before. */
+const TOLD_ABOVE = "where that line tells no mend, the command sandrun doctor does";
+
 async function readHandover(child: ChildProcess): Promise<string> {
   let complaint = "";
   child.stderr?.on("data", (chunk: Buffer) => {
@@ -69,7 +72,7 @@ async function readHandover(child: ChildProcess): Promise<string> {
     .trim()
     .replaceAll(/^sandrun: /gm, "")
     .replaceAll("\n", "; ");
-  throw new Error(sentence === "" ? "the sandbox could not be set up" : sentence);
+  throw new Error(sentence === "" ? TOLD_ABOVE : sentence);
 }
 
 export interface LocalWarden {

@@ -163,6 +163,11 @@ const REFUSED: readonly (readonly [string, readonly string[], RegExp])[] = [
   ["a memory out of range", ["--lang", "sh", "--memory", "1M", "/dev/null"], /memory_mb/],
   ["a variable that is not there", ["--env", "NOPE", "/dev/null"], /no such variable/],
   ["a file that is not there", ["/nonexistent/a.py"], /there is no such file/],
+  [
+    "a command that is not there",
+    ["run", "a.py"],
+    /no such file; nor is it a command .*sandrun help/,
+  ],
   ["a language that is not there", ["--lang", "cobol", "/dev/null"], /interpreter/],
   [
     "an environment that is not there",

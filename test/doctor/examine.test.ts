@@ -123,15 +123,6 @@ test("version 1 groups are fine for root", async () => {
   assert.equal(found(report, "cgroups.swap").level, "fine");
 });
 
-test("version 1 groups are none for an ordinary user, who is told how to get version 2", async () => {
-  const report = await look({ ...VERSION_1, uid: 1000 });
-  const finding = found(report, "cgroups.right");
-  assert.equal(finding.level, "error");
-  assert.deepEqual(finding.commands, [
-    `sudo sed -i '/systemd.unified_cgroup_hierarchy=/!s/^GRUB_CMDLINE_LINUX="/&systemd.unified_cgroup_hierarchy=1 /' /etc/default/grub && sudo update-grub`,
-  ]);
-});
-
 test("Windows' subsystem gets commands for Windows, not for a boot loader it has not", async () => {
   const report = await look(WSL);
   assert.deepEqual(found(report, "kernel.release").commands, ["wsl --update"]);

@@ -254,7 +254,7 @@ test("a plan that cannot be carried out is refused before anything stands", asyn
     { trees: [{ kind: "named", path: "relative" }] },
   ];
   for (const wrong of wrongs) {
-    await assert.rejects(startLocalWarden({ ...plan, ...wrong }), /could not be set up/);
+    await assert.rejects(startLocalWarden({ ...plan, ...wrong }), /sandrun doctor/);
   }
   assert.throws(() => planText({ ...plan, trees: [{ kind: "named", path: "/a\nslots 2" }] }));
   await until("their wardens end", () => ownWarden() === undefined);
