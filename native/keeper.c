@@ -28,18 +28,19 @@
 
 #include "breakable.h"
 #include "hoard.h"
+#include "lease.h"
 #include "seccomp.h"
 #include "template.h"
 
 struct slot {
   pid_t box; /* 0 = free */
   int connection;
-  int network; /* the slot's leased network namespace, -1 = not made yet */
+  struct lease lease;
 };
 
 struct keeper {
   int slot_count, tree_count, signals;
-  int own_network; /* held, or its inode number would be given to a slot's and look like ours */
+  struct home home; /* held, or an inode number of these would be given to a slot's and look like ours */
   struct slot slots[SLOTS_MOST];
   struct tree trees[TREES_MOST];
   struct filter filter; /* of all processes of a box */
@@ -89,20 +90,6 @@ static void close_groups(const struct groups *groups) {
   if (groups->oom_control != -1) close(groups->oom_control);
 }
 
-/* Enters the slot's network namespace, whose owner is the keeper's user namespace: not even
- * root of a box can raise its loopback. */
-static int enter_network(struct slot *slot, struct fault *fault) {
-  if (BROKEN(NETWORK)) return 0;
-  if (slot->network != -1) {
-    TRY(setns(slot->network, CLONE_NEWNET), "enter the slot's network namespace");
-    return 0;
-  }
-  TRY(unshare(CLONE_NEWNET), "make the slot's network namespace");
-  slot->network = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-  TRY(slot->network, "hold the slot's network namespace");
-  return 0;
-}
-
 static int write_map(pid_t pid, const char *name, uint32_t slot, struct fault *fault) {
   char path[48], text[96];
   unsigned first = 1 + slot * IDS_PER_SLOT;
@@ -130,7 +117,7 @@ static pid_t clone_box(const struct box_setup *setup, struct fault *fault) {
 static pid_t make_box(const struct keeper *keeper, const struct box_setup *setup, struct fault *fault) {
   const uint32_t warm_from = setup->request.warm_from;
   if (warm_from == 0) return clone_box(setup, fault);
-  return bear_box(&keeper->templates[warm_from - 1], setup, keeper->slots[setup->request.slot].network, fault);
+  return bear_box(&keeper->templates[warm_from - 1], setup, &keeper->slots[setup->request.slot].lease, fault);
 }
 
 static int start_box(struct keeper *keeper, int connection, const struct box_request *request,
@@ -141,7 +128,7 @@ static int start_box(struct keeper *keeper, int connection, const struct box_req
                             .tree_count = keeper->tree_count, .filter = &keeper->filter};
   int *mapped = setup.mapped;
   memcpy(setup.outer_namespaces, keeper->namespaces, sizeof keeper->namespaces);
-  if (enter_network(slot, fault) == -1) return -1;
+  if (enter_lease(&slot->lease, &keeper->home, &setup, fault) == -1) return -1;
   TRY((int)send(KEEPER_WARDEN, &ask, sizeof ask, MSG_NOSIGNAL), "ask the warden for a slot's groups");
   if (receive_groups(&setup.groups, fault) == -1) return -1;
   int result = pipe2(mapped, O_CLOEXEC);
@@ -213,7 +200,7 @@ static int take_request(struct keeper *keeper, int connection, struct fault *fau
     return FAIL_WITH(fault, EPROTO, "read the request");
   if (head.magic == TEMPLATE_MAGIC) {
     /* The channel's sockets would be counted in the slot's namespace that we entered last. */
-    TRY(setns(keeper->own_network, CLONE_NEWNET), "return to the keeper's network namespace");
+    if (return_home(&keeper->home, fault) == -1) return -1;
     return start_template(keeper->templates, head.number, connection, fault);
   }
   memcpy(&request, &head, sizeof head);
@@ -294,7 +281,7 @@ static int set_up(struct keeper *keeper, int argc, char **argv, struct fault *fa
   keeper->slot_count = atoi(argv[0]);
   if (keeper->slot_count < 1 || keeper->slot_count > SLOTS_MOST)
     return FAIL_WITH(fault, ERANGE, "the keeper's slots");
-  for (int i = 0; i < keeper->slot_count; i++) keeper->slots[i].network = -1;
+  for (int i = 0; i < keeper->slot_count; i++) keeper->slots[i].lease = (struct lease){.network = -1, .mounts = -1};
   for (int i = 1; i < argc; i++) keeper->trees[keeper->tree_count++].kind = tree_kind_of(argv[i]);
   sigset_t set;
   sigemptyset(&set);
@@ -307,8 +294,7 @@ static int set_up(struct keeper *keeper, int argc, char **argv, struct fault *fa
   TRY(mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL),
       "mount /proc of the keeper (where the host hides parts of /proc, this is refused)");
   if (compile_filter(&keeper->filter, fault) == -1) return -1;
-  keeper->own_network = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-  TRY(keeper->own_network, "hold the keeper's network namespace");
+  if (open_home(&keeper->home, fault) == -1) return -1;
   return read_namespaces(keeper->namespaces, fault);
 }
 

@@ -42,10 +42,14 @@ static int mount_tmpfs(const char *place, uint64_t bytes, uint64_t inodes, unsig
   return 0;
 }
 
-static int mount_devices(const struct box_request *request, struct fault *fault) {
+static int bind_devices(const struct box_request *request, struct fault *fault) {
   char from[32];
   (void)snprintf(from, sizeof from, "/dev/%u", request->slot);
   TRY(mount(from, "dev", NULL, MS_BIND | MS_REC, NULL), "bind %s", from);
+  return 0;
+}
+
+static int mount_own_devices(const struct box_request *request, struct fault *fault) {
   /* Without a ceiling one box could take all terminals that the host allows. */
   TRY(mount("devpts", "dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666,mode=600,max=32"),
       "mount /dev/pts");
@@ -54,6 +58,10 @@ static int mount_devices(const struct box_request *request, struct fault *fault)
 
 static bool is_whole_system(const struct box_request *request, const struct tree *trees) {
   return request->environment != 0 && trees[request->environment - 1].kind == TREE_ROOT;
+}
+
+bool has_common_base(const struct box_request *request, const struct tree *trees) {
+  return !is_whole_system(request, trees);
 }
 
 /* The skeleton that belongs to the system that was asked for. */
@@ -75,17 +83,34 @@ static int mount_system(const struct box_request *request, const struct tree *tr
   return mount_overlay(layers, "usr", fault);
 }
 
-static int mount_trees(const struct box_request *request, const struct tree *trees, int count,
-                       struct fault *fault) {
+static int mount_trees(const struct tree *trees, int count, struct fault *fault) {
   char layers[32];
   for (int i = 0; i < count; i++) {
     if (trees[i].kind != TREE_EVERYWHERE) continue;
     (void)snprintf(layers, sizeof layers, "/empty:/env/%d", i + 1);
     if (mount_overlay(layers, "opt/node", fault) == -1) return -1;
   }
+  return 0;
+}
+
+static int mount_environment(const struct box_request *request, const struct tree *trees, struct fault *fault) {
+  char layers[32];
   if (request->environment == 0 || trees[request->environment - 1].kind != TREE_NAMED) return 0;
   (void)snprintf(layers, sizeof layers, "/empty:/env/%u", request->environment);
   return mount_overlay(layers, "env", fault);
+}
+
+int build_base(const struct box_request *request, const struct tree *trees, int tree_count, struct fault *fault) {
+  if (mount_skeleton(request, trees, fault) == -1 || mount_system(request, trees, fault) == -1) return -1;
+  if (mount_trees(trees, tree_count, fault) == -1) return -1;
+  return bind_devices(request, fault);
+}
+
+/* What belongs to the slot would be locked in the box's copy; a bind of all of it is the box's own. */
+static int take_base(struct fault *fault) {
+  TRY(mount("/box", "/box", NULL, MS_BIND | MS_REC, NULL), "take the slot's mounts");
+  TRY(chdir("/box"), "enter the box's root");
+  return 0;
 }
 
 static int enter_box_root(struct fault *fault) {
@@ -98,9 +123,9 @@ static int enter_box_root(struct fault *fault) {
 int build_box_root(const struct box_request *request, const struct tree *trees, int tree_count,
                    int *stand_ins, struct fault *fault) {
   TRY(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), "make mounts private");
-  if (mount_skeleton(request, trees, fault) == -1) return -1;
-  if (mount_system(request, trees, fault) == -1 || mount_trees(request, trees, tree_count, fault) == -1) return -1;
-  if (mount_devices(request, fault) == -1) return -1;
+  const bool is_built = has_common_base(request, trees);
+  if ((is_built ? take_base(fault) : build_base(request, trees, tree_count, fault)) == -1) return -1;
+  if (mount_environment(request, trees, fault) == -1 || mount_own_devices(request, fault) == -1) return -1;
   if (mount_tmpfs("tmp", request->tmp_bytes, request->tmp_inodes, 01777, fault) == -1) return -1;
   const char *hidden = "hidepid=2";
   if (BROKEN(PROC)) hidden = NULL;

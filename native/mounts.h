@@ -46,6 +46,11 @@ int build_keeper_root(const char *root, const struct tree *trees, int tree_count
 /* Makes the working directory the root of this mount namespace and drops everything else. */
 int enter_keeper_root(struct fault *fault);
 
+/* Whether the read-only part of the box's file system is the one that its slot holds ready. */
+bool has_common_base(const struct box_request *request, const struct tree *trees);
+/* Builds that part in /box, and enters it. */
+int build_base(const struct box_request *request, const struct tree *trees, int tree_count, struct fault *fault);
+
 /* Builds and enters the file system of one box, and opens its stand-ins for writing. */
 int build_box_root(const struct box_request *request, const struct tree *trees, int tree_count,
                    int *stand_ins, struct fault *fault);

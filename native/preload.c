@@ -245,6 +245,7 @@ static int bear(const struct template_order *order, const int *fds, struct fault
   struct clone_args args = {
       .flags = CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_PARENT};
   TRY(setns(fds[3], CLONE_NEWNET), "enter the slot's network namespace");
+  TRY(setns(fds[4], CLONE_NEWNS), "enter the slot's mount namespace");
   pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof args);
   if (pid == 0) live_in_box(order, fds);
   TRY(pid, "clone the box");

@@ -160,12 +160,12 @@ void end_template(struct template *template) {
   *template = (struct template){0};
 }
 
-static int send_order(const struct template *template, const struct box_setup *setup, int network,
+static int send_order(const struct template *template, const struct box_setup *setup, const struct lease *lease,
                       struct fault *fault) {
   const struct groups *groups = &setup->groups;
   struct template_order order = {.request = setup->request, .group_count = groups->count,
                                  .has_oom = groups->oom_event != -1, .tree_count = setup->tree_count};
-  int fds[ORDER_DESCRIPTORS_MOST] = {setup->stream, setup->mapped[0], setup->mapped[1], network};
+  int fds[ORDER_DESCRIPTORS_MOST] = {setup->stream, setup->mapped[0], setup->mapped[1], lease->network, lease->mounts};
   int count = ORDER_FIXED_DESCRIPTORS;
   memcpy(order.outer_namespaces, setup->outer_namespaces, sizeof order.outer_namespaces);
   for (int i = 0; i < setup->tree_count; i++) order.tree_kinds[i] = setup->trees[i].kind;
@@ -188,11 +188,11 @@ static int send_order(const struct template *template, const struct box_setup *s
   return 0;
 }
 
-pid_t bear_box(const struct template *template, const struct box_setup *setup, int network,
+pid_t bear_box(const struct template *template, const struct box_setup *setup, const struct lease *lease,
                struct fault *fault) {
   struct template_word word = {0};
   if (template->pid == 0 || !template->is_ready) return FAIL_WITH(fault, ESRCH, "ask a template that is not there");
-  if (send_order(template, setup, network, fault) == -1) return -1;
+  if (send_order(template, setup, lease, fault) == -1) return -1;
   if (await_word(template, &word, 0) && word.box > 0) return word.box;
   *fault = word.fault;
   return -1;

@@ -3,9 +3,10 @@
 #define SANDRUN_TEMPLATE_H
 
 #include "box.h"
+#include "lease.h"
 
 /* The keeper's word to a template, with descriptors beside it: the stream, both ends of the pipe
- * `mapped`, the slot's network namespace, then those of the slot's groups. */
+ * `mapped`, the slot's network and mount namespaces, then those of the slot's groups. */
 struct template_order {
   struct box_request request;
   int32_t group_count;
@@ -14,7 +15,7 @@ struct template_order {
   int32_t tree_count;
   uint32_t tree_kinds[TREES_MOST];
 };
-enum { ORDER_FIXED_DESCRIPTORS = 4, ORDER_DESCRIPTORS_MOST = ORDER_FIXED_DESCRIPTORS + 2 * HIERARCHIES_MOST + 2 };
+enum { ORDER_FIXED_DESCRIPTORS = 5, ORDER_DESCRIPTORS_MOST = ORDER_FIXED_DESCRIPTORS + 2 * HIERARCHIES_MOST + 2 };
 
 /* A template's word: first, that it stands before its file; then, whom it bore. */
 struct template_word {
@@ -44,7 +45,7 @@ bool hear_template(struct template *template);
 /* Kills it; the keeper waits for it as for all its children. */
 void end_template(struct template *template);
 /* A box as clone3 would make it, a child of the caller. */
-pid_t bear_box(const struct template *template, const struct box_setup *setup, int network,
+pid_t bear_box(const struct template *template, const struct box_setup *setup, const struct lease *lease,
                struct fault *fault);
 
 #endif

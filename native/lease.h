@@ -1,0 +1,29 @@
+/* What a slot has beside its groups and ids, used by its boxes one after the other. */
+#ifndef SANDRUN_LEASE_H
+#define SANDRUN_LEASE_H
+
+#include <stdint.h>
+
+#include "box.h"
+
+struct lease {
+  int network; /* a namespace; -1 = not made yet */
+  int mounts;  /* the same, with the read-only part of the boxes' file system in it */
+  unsigned boxes; /* that found these mounts */
+  int64_t mounted_ms;
+};
+
+/* The keeper's own namespaces, to return to. */
+struct home {
+  int network, mounts;
+};
+
+int open_home(struct home *home, struct fault *fault);
+int return_home(const struct home *home, struct fault *fault);
+/* Enters what the slot of the box has, making it where there is none; and tells in `setup` what
+ * the box must not be found in. */
+int enter_lease(struct lease *lease, const struct home *home, struct box_setup *setup, struct fault *fault);
+/* Drops mounts that are not fresh any more. True when some are left. */
+bool drop_stale(struct lease *lease);
+
+#endif
