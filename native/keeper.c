@@ -7,7 +7,7 @@
  * it has waited for the box, so that end of file tells the other side that the box is gone;
  * it reads nothing more from it, and so never sees job data.
  *
- * Keeps S2, S3 and S11 of SECURITY.md.
+ * Keeps S2 and S11 of SECURITY.md.
  */
 #include "keeper.h"
 
@@ -40,6 +40,7 @@ struct slot {
 
 struct keeper {
   int slot_count, tree_count, signals;
+  bool is_away; /* in namespaces of a slot */
   struct home home; /* held, or an inode number of these would be given to a slot's and look like ours */
   struct slot slots[SLOTS_MOST];
   struct tree trees[TREES_MOST];
@@ -128,6 +129,7 @@ static int start_box(struct keeper *keeper, int connection, const struct box_req
                             .tree_count = keeper->tree_count, .filter = &keeper->filter};
   int *mapped = setup.mapped;
   memcpy(setup.outer_namespaces, keeper->namespaces, sizeof keeper->namespaces);
+  keeper->is_away = true;
   if (enter_lease(&slot->lease, &keeper->home, &setup, fault) == -1) return -1;
   TRY((int)send(KEEPER_WARDEN, &ask, sizeof ask, MSG_NOSIGNAL), "ask the warden for a slot's groups");
   if (receive_groups(&setup.groups, fault) == -1) return -1;
@@ -257,6 +259,16 @@ static void stop_hoarder(struct keeper *keeper) {
   if (slot != -1 && keeper->slots[slot].box != 0) (void)kill(keeper->slots[slot].box, SIGUSR1);
 }
 
+/* Milliseconds until something is to be looked at without an event; -1 = never. When no slot's mounts are
+ * left, the keeper itself is the last who could hold some. */
+static int time_to_wait(struct keeper *keeper, bool watches) {
+  struct fault ignored;
+  bool some_left = false;
+  for (int i = 0; i < keeper->slot_count; i++) some_left |= keep_fresh(&keeper->slots[i].lease);
+  if (!some_left && keeper->is_away && return_home(&keeper->home, &ignored) == 0) keeper->is_away = false;
+  return watches ? HOARD_LOOK_MS : some_left ? LEASE_FRESH_MS : -1;
+}
+
 enum { AT_TEMPLATES = 3, AT_COUNT = AT_TEMPLATES + 2 * TEMPLATES_MOST };
 
 /* Two for each: its own word, and that whoever asked for it hangs up. */
@@ -313,7 +325,7 @@ void live_as_keeper(int argc, char **argv) {
                                       {.fd = keeper.signals, .events = POLLIN}};
     bool watches = has_box(&keeper);
     watch_templates(&keeper, &events[AT_TEMPLATES]);
-    if (poll(events, AT_COUNT, watches ? HOARD_LOOK_MS : -1) == -1 && errno != EINTR) _exit(1);
+    if (poll(events, AT_COUNT, time_to_wait(&keeper, watches)) == -1 && errno != EINTR) _exit(1);
     if (events[1].revents != 0) _exit(0); /* the warden is gone */
     if (events[2].revents != 0) reap_boxes(&keeper);
     hear_templates(&keeper, &events[AT_TEMPLATES]);

@@ -23,7 +23,7 @@
 #include "breakable.h"
 #include "clock.h"
 
-enum { BOXES_MOST = 100, FRESH_MS = 10000 };
+enum { BOXES_MOST = 100 };
 
 int open_home(struct home *home, struct fault *fault) {
   home->network = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
@@ -64,10 +64,10 @@ static int make_mounts(struct lease *lease, const struct box_setup *setup, struc
 }
 
 static bool is_stale(const struct lease *lease) {
-  return lease->boxes >= BOXES_MOST || now_ms() - lease->mounted_ms >= FRESH_MS;
+  return lease->boxes >= BOXES_MOST || now_ms() - lease->mounted_ms >= LEASE_FRESH_MS;
 }
 
-bool drop_stale(struct lease *lease) {
+bool keep_fresh(struct lease *lease) {
   if (lease->mounts == -1) return false;
   if (!is_stale(lease)) return true;
   close(lease->mounts);
@@ -77,13 +77,12 @@ bool drop_stale(struct lease *lease) {
 
 static int enter_mounts(struct lease *lease, const struct home *home, const struct box_setup *setup,
                         struct fault *fault) {
-  if (drop_stale(lease)) TRY(setns(lease->mounts, CLONE_NEWNS), "enter the slot's mount namespace");
-  else {
-    TRY(setns(home->mounts, CLONE_NEWNS), "return to the keeper's mount namespace");
-    if (has_common_base(&setup->request, setup->trees) && make_mounts(lease, setup, fault) == -1) return -1;
+  if (keep_fresh(lease)) {
+    TRY(setns(lease->mounts, CLONE_NEWNS), "enter the slot's mount namespace");
+    return 0;
   }
-  lease->boxes++;
-  return 0;
+  TRY(setns(home->mounts, CLONE_NEWNS), "return to the keeper's mount namespace");
+  return make_mounts(lease, setup, fault);
 }
 
 int enter_lease(struct lease *lease, const struct home *home, struct box_setup *setup, struct fault *fault) {
@@ -93,6 +92,7 @@ int enter_lease(struct lease *lease, const struct home *home, struct box_setup *
     return enter_network(lease, fault);
   }
   if (enter_mounts(lease, home, setup, fault) == -1) return -1;
+  lease->boxes++;
   TRY(fstat(lease->mounts, &status), "look at the slot's mount namespace");
   setup->outer_namespaces[LAYER_MOUNT - LAYER_USER] = status.st_ino;
   return enter_network(lease, fault);

@@ -13,6 +13,8 @@ struct lease {
   int64_t mounted_ms;
 };
 
+enum { LEASE_FRESH_MS = 10000 };
+
 /* The keeper's own namespaces, to return to. */
 struct home {
   int network, mounts;
@@ -23,7 +25,7 @@ int return_home(const struct home *home, struct fault *fault);
 /* Enters what the slot of the box has, making it where there is none; and tells in `setup` what
  * the box must not be found in. */
 int enter_lease(struct lease *lease, const struct home *home, struct box_setup *setup, struct fault *fault);
-/* Drops mounts that are not fresh any more. True when some are left. */
-bool drop_stale(struct lease *lease);
+/* Drops mounts that are not fresh any more; boxes that live have copies of their own. True when some are left. */
+bool keep_fresh(struct lease *lease);
 
 #endif

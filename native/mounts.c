@@ -1,8 +1,9 @@
 /* The file system of one box.
  *
- * Everything is the box's own: overlays of the skeleton, /usr and prepared trees instead of binds, since
- * on a shared inode one job could watch another (inotify) or block it (flock); fresh tmpfs for
- * what can be written. Built in /box of the keeper's root, then pivoted to; what was above is
+ * Nothing is shared with a box that lives at the same time: overlays of the skeleton, /usr and prepared
+ * trees instead of binds, since on a shared inode one job could watch another (inotify) or block it (flock);
+ * fresh tmpfs for what can be written. What is the same in all boxes of a slot lies ready in its
+ * mounts (lease.c). Built in /box of the keeper's root, then pivoted to; what was above is
  * dropped before any byte of a job arrives.
  *
  * Keeps S1, S7 and S10 of SECURITY.md.

@@ -10,6 +10,7 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
@@ -93,7 +94,11 @@ static ssize_t fake_recvmsg(struct msghdr *message);
 static int fake_kill(pid_t pid);
 #define waitpid(pid, status, flags) fake_waitpid()
 static pid_t fake_waitpid(void);
+#define mount(from, to, type, flags, options) maybe_fail()
+#define chdir(path) maybe_fail()
+#define fstat(fd, status) (MUST_BE_OPEN(fd), (status)->st_ino = 1, maybe_fail())
 #include "../frames.c"
+#include "../lease.c"
 #include "../keeper.c"
 #undef close
 
@@ -168,10 +173,19 @@ void end_template(struct template *template) {
   *template = (struct template){0};
 }
 /* A box, or nothing: what it says of somebody else's process is between two parts that trust each other. */
-pid_t bear_box(const struct template *template, const struct box_setup *setup, int network, struct fault *fault) {
-  MUST(is_open[setup->stream] && is_open[network]);
+pid_t bear_box(const struct template *template, const struct box_setup *setup, const struct lease *lease,
+               struct fault *fault) {
+  MUST(is_open[setup->stream] && is_open[lease->network] && is_open[lease->mounts]);
   if (template->pid == 0 || !template->is_ready || fake_clone() == -1) return FAIL_WITH(fault, ESRCH, "ask a template");
   return next_pid - 1;
+}
+
+bool has_common_base(const struct box_request *request, const struct tree *trees) {
+  return request->environment == 0 || trees[request->environment - 1].kind != TREE_ROOT;
+}
+int build_base(const struct box_request *request, const struct tree *trees, int tree_count, struct fault *fault) {
+  (void)request, (void)trees, (void)tree_count;
+  return maybe_fail() == -1 ? fail(fault, "mount an overlay") : 0;
 }
 
 void live_as_box(const struct box_setup *setup) {
@@ -191,14 +205,16 @@ enum tree_kind tree_kind_of(const char *name) {
   return TREE_NAMED;
 }
 
-/* Each slot with a box holds its connection, some hold their network; nothing else stays open. */
+/* Each slot with a box holds its connection, some hold their namespaces; nothing else stays open. */
 static void check_descriptors(void) {
   int held = 0, open_now = 0;
   for (int i = 0; i < keeper.slot_count; i++) {
     const struct slot *slot = &keeper.slots[i];
     if (slot->box != 0) MUST(is_open[slot->connection]);
-    if (slot->network != -1) MUST(is_open[slot->network]);
-    held += (slot->box != 0) + (slot->network != -1);
+    const struct lease *lease = &slot->lease;
+    if (lease->network != -1) MUST(is_open[lease->network]);
+    if (lease->mounts != -1) MUST(is_open[lease->mounts] && lease->boxes <= 100);
+    held += (slot->box != 0) + (lease->network != -1) + (lease->mounts != -1);
   }
   for (int i = 0; i < TEMPLATES_MOST; i++) {
     if (keeper.templates[i].pid == 0) continue;
@@ -236,8 +252,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   keeper.slot_count = 3;
   keeper.tree_count = 2;
   keeper.signals = SIGNALS_FD;
-  keeper.own_network = 4;
-  for (int i = 0; i < 3; i++) keeper.slots[i].network = -1;
+  keeper.home = (struct home){.network = 4, .mounts = 4};
+  keeper.trees[1].kind = TREE_ROOT;
+  for (int i = 0; i < 3; i++) keeper.slots[i].lease = (struct lease){.network = -1, .mounts = -1};
   next_fd = FIRST_FD;
   next_pid = 1000;
   alive = 0;

@@ -1,6 +1,6 @@
 /** What a service that has nothing to do takes from its machine. */
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { childrenOf, ownWardens } from "../support/host.ts";
@@ -23,6 +23,15 @@ function descendantsOf(pid: number): number[] {
   return childrenOf(pid).flatMap((child) => [child, ...descendantsOf(child)]);
 }
 
+/** Mount namespaces that a process holds by a descriptor, and the one that it is in. */
+function mountsOf(pid: number): { readonly held: readonly string[]; readonly own: string } {
+  const links = readdirSync(`/proc/${pid}/fd`).map((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`));
+  return {
+    held: links.filter((link) => link.startsWith("mnt:")),
+    own: readlinkSync(`/proc/${pid}/ns/mnt`),
+  };
+}
+
 test("all processes of a service at rest have written less than 20 MB", async (t) => {
   const service = await startService([]);
   try {
@@ -39,6 +48,12 @@ test("all processes of a service at rest have written less than 20 MB", async (t
     const sizes = pids.map(writtenBytes);
     t.diagnostic(sizes.map((bytes) => `${(bytes / 1e6).toFixed(2)} MB`).join(", "));
     assert.equal(pids.length, 3, "warden, keeper and Node");
+    const keeper = childrenOf(warden.pid).find((pid) => pid !== node());
+    assert.ok(keeper !== undefined);
+    // Those of the slot on which the successor tried its boxes out go seconds later.
+    while (mountsOf(keeper).held.length > 1) await sleep(20);
+    const { held, own } = mountsOf(keeper);
+    assert.deepEqual(held, [own], "the keeper is in the mounts of a slot");
     const all = sizes.reduce((sum, bytes) => sum + bytes, 0);
     assert.ok(all < MOST_BYTES, `${all} bytes`);
   } finally {
