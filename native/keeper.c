@@ -3,7 +3,7 @@
  * PID 1 of its own user, PID, mount, network, IPC and UTS namespaces, so that all boxes die
  * with it; no id of the host is mapped here but those of the slots. A connection to its socket
  * is a box: it checks who connects, reads one request of fixed size, takes the slot's groups
- * from the warden, and clones the box with that connection. It holds the connection open until
+ * from the warden (passing.c), and clones the box with that connection. It holds the connection open until
  * it has waited for the box, so that end of file tells the other side that the box is gone;
  * it reads nothing more from it, and so never sees job data.
  *
@@ -50,47 +50,6 @@ struct keeper {
   struct template templates[TEMPLATES_MOST];
 };
 
-static int receive_groups(struct groups *groups, struct fault *fault) {
-  enum { DESCRIPTORS_MOST = 2 * HIERARCHIES_MOST + 2 };
-  union {
-    struct cmsghdr header;
-    char space[CMSG_SPACE(DESCRIPTORS_MOST * sizeof(int))];
-  } control;
-  struct groups_reply reply;
-  struct iovec part = {.iov_base = &reply, .iov_len = sizeof reply};
-  struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control,
-                           .msg_controllen = sizeof control};
-  ssize_t got = recvmsg(KEEPER_WARDEN, &message, MSG_CMSG_CLOEXEC);
-  if (got != sizeof reply) return FAIL_WITH(fault, got == -1 ? errno : EPIPE, "ask the warden for a slot's groups");
-  if (reply.fault.err != 0) {
-    *fault = reply.fault;
-    return -1;
-  }
-  struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-  int count = reply.count, fds[DESCRIPTORS_MOST];
-  if (count < 1 || count > HIERARCHIES_MOST) return FAIL_WITH(fault, EPROTO, "take a slot's groups");
-  int wanted = 2 * count + (reply.has_oom ? 2 : 0);
-  if (header == NULL || header->cmsg_type != SCM_RIGHTS || header->cmsg_len != CMSG_LEN((size_t)wanted * sizeof(int)))
-    return FAIL_WITH(fault, EPROTO, "take a slot's groups");
-  memcpy(fds, CMSG_DATA(header), (size_t)wanted * sizeof(int));
-  *groups = (struct groups){.count = count, .oom_event = reply.has_oom ? fds[2 * count] : -1,
-                            .oom_control = reply.has_oom ? fds[2 * count + 1] : -1};
-  for (int i = 0; i < count; i++) {
-    groups->box_procs[i] = fds[i];
-    groups->job_procs[i] = fds[count + i];
-  }
-  return 0;
-}
-
-static void close_groups(const struct groups *groups) {
-  for (int i = 0; i < groups->count; i++) {
-    close(groups->box_procs[i]);
-    close(groups->job_procs[i]);
-  }
-  if (groups->oom_event != -1) close(groups->oom_event);
-  if (groups->oom_control != -1) close(groups->oom_control);
-}
-
 static int write_map(pid_t pid, const char *name, uint32_t slot, struct fault *fault) {
   char path[48], text[96];
   unsigned first = 1 + slot * IDS_PER_SLOT;
@@ -124,15 +83,13 @@ static pid_t make_box(const struct keeper *keeper, const struct box_setup *setup
 static int start_box(struct keeper *keeper, int connection, const struct box_request *request,
                      struct fault *fault) {
   struct slot *slot = &keeper->slots[request->slot];
-  struct groups_request ask = {.slot = request->slot};
   struct box_setup setup = {.stream = connection, .request = *request, .trees = keeper->trees,
                             .tree_count = keeper->tree_count, .filter = &keeper->filter};
   int *mapped = setup.mapped;
   memcpy(setup.outer_namespaces, keeper->namespaces, sizeof keeper->namespaces);
   keeper->is_away = true;
   if (enter_lease(&slot->lease, &keeper->home, &setup, fault) == -1) return -1;
-  TRY((int)send(KEEPER_WARDEN, &ask, sizeof ask, MSG_NOSIGNAL), "ask the warden for a slot's groups");
-  if (receive_groups(&setup.groups, fault) == -1) return -1;
+  if (ask_groups(KEEPER_WARDEN, request->slot, &setup.groups, fault) == -1) return -1;
   int result = pipe2(mapped, O_CLOEXEC);
   if (result == -1) {
     fail(fault, "make a pipe for the box");

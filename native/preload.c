@@ -7,9 +7,7 @@
  * hand goes back to where the interpreter was stopped, and opens the file. Nothing of Python or its
  * program is looked at or changed, so there is nothing to tell apart.
  *
- * The program's own file (/proc/self/exe) would lie on the template's file system, shared by all of its
- * boxes: with a lock on it one job could hold up another. So the program's pages are mapped anew from
- * the file below, which no box can name, and each box takes the one of its own /usr for its own.
+ * The program's own file is left, and each box takes the one of its own /usr: see remap.c.
  *
  * It runs with the keeper's rights until the box gives them up, as in every box. An interpreter that
  * has more than one thread by now is refused: the others would be missing in each fork.
@@ -18,31 +16,28 @@
 #include <dirent.h>
 #include <dlfcn.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <linux/sched.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "remap.h"
 #include "seccomp.h"
 #include "template.h"
 
 #define EXPORTED __attribute__((visibility("default")))
-enum { MAPPINGS_MOST = 32 };
 
 static struct {
   char **arguments, **environment;
   pid_t number;
   char file[PATH_MOST + 1], absolute[PATH_MOST + sizeof "/work/"];
-  char program[PATH_MAX]; /* where /proc/self/exe leads */
-  struct prctl_mm_map map;
+  struct image image;
   struct filter filter;
   struct tree trees[TREES_MOST];
   bool has_served;
@@ -94,93 +89,6 @@ static int check_alone(struct fault *fault) {
   return count == 1 ? 0 : FAIL_WITH(fault, EBUSY, "make a template of a program with threads");
 }
 
-/* The numbers that proc_pid_stat(5) calls 26 to 28 and 45 to 51. */
-static int read_map(struct fault *fault) {
-  char text[1024];
-  int fd = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
-  TRY(fd, "open a template's stat");
-  ssize_t length = read(fd, text, sizeof text - 1);
-  close(fd);
-  if (length <= 0) return FAIL_WITH(fault, EIO, "read a template's stat");
-  text[length] = '\0';
-  char *field = strrchr(text, ')');
-  unsigned long long values[52] = {0};
-  int number = 2;
-  for (field = field == NULL ? NULL : strchr(field, ' '); field != NULL && number < 51; field = strchr(field + 1, ' '))
-    values[++number] = strtoull(field + 1, NULL, 10);
-  if (number < 51 || values[26] == 0) return FAIL_WITH(fault, EPROTO, "read a template's stat");
-  own.map = (struct prctl_mm_map){
-      .start_code = values[26], .end_code = values[27], .start_stack = values[28],
-      .start_data = values[45], .end_data = values[46], .start_brk = values[47],
-      .arg_start = values[48], .arg_end = values[49], .env_start = values[50], .env_end = values[51]};
-  return 0;
-}
-
-struct mapping {
-  unsigned long start, end;
-  long offset;
-  int protection;
-};
-
-static int find_mappings(struct mapping *mappings, struct fault *fault) {
-  char line[PATH_MAX + 128], flags[8], path[PATH_MAX];
-  FILE *maps = next_fopen("/proc/self/maps", "re");
-  if (maps == NULL) return fail(fault, "open a template's maps");
-  int count = 0;
-  while (fgets(line, sizeof line, maps) != NULL && count <= MAPPINGS_MOST) {
-    struct mapping found = {0};
-    if (sscanf(line, "%lx-%lx %7s %lx %*s %*s %4095s", &found.start, &found.end, flags, &found.offset, path) != 5)
-      continue;
-    if (strcmp(path, own.program) != 0) continue;
-    found.protection = (flags[0] == 'r' ? PROT_READ : 0) | (flags[1] == 'w' ? PROT_WRITE : 0) |
-                       (flags[2] == 'x' ? PROT_EXEC : 0);
-    if (count < MAPPINGS_MOST) mappings[count] = found;
-    count++;
-  }
-  (void)fclose(maps);
-  if (count == 0 || count > MAPPINGS_MOST) return FAIL_WITH(fault, EPROTO, "read a template's maps");
-  return count;
-}
-
-/* The same bytes: of the file that boxes are made from when they are unchanged, else a copy. */
-static void *copy_of(const struct mapping *mapping, int file) {
-  const size_t length = mapping->end - mapping->start;
-  const void *place = (const void *)mapping->start;
-  void *copy = mmap(NULL, length, PROT_READ, MAP_PRIVATE, file, mapping->offset);
-  if (copy == MAP_FAILED) return copy;
-  if ((mapping->protection & PROT_WRITE) == 0 && memcmp(copy, place, length) == 0) return copy;
-  (void)munmap(copy, length);
-  copy = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (copy != MAP_FAILED) memcpy(copy, place, length);
-  return copy;
-}
-
-static int replace(const struct mapping *mapping, int file, struct fault *fault) {
-  const size_t length = mapping->end - mapping->start;
-  void *copy = copy_of(mapping, file);
-  if (copy == MAP_FAILED) return fail(fault, "copy a template's program");
-  TRY(mprotect(copy, length, mapping->protection), "protect a template's program");
-  if (mremap(copy, length, length, MREMAP_MAYMOVE | MREMAP_FIXED, (void *)mapping->start) == MAP_FAILED)
-    return fail(fault, "put a template's program in place");
-  return 0;
-}
-
-/* After the template's view is gone: the path leads to the file that boxes are made from. */
-static int leave_program(const struct mapping *mappings, int count, struct fault *fault) {
-  int file = next_open(own.program, O_RDONLY | O_CLOEXEC), result = 0;
-  TRY(file, "open a template's program");
-  for (int i = 0; result == 0 && i < count; i++) result = replace(&mappings[i], file, fault);
-  close(file);
-  return result;
-}
-
-static int find_program(struct fault *fault) {
-  ssize_t length = readlink("/proc/self/exe", own.program, sizeof own.program - 1);
-  TRY((int)length, "read a template's program");
-  own.program[length] = '\0';
-  return 0;
-}
-
 /* What boxes are made from lies below what the interpreter was shown. */
 static int leave_system(struct fault *fault) {
   static const char *const places[] = {"/usr", "/etc", "/work"};
@@ -191,27 +99,13 @@ static int leave_system(struct fault *fault) {
 }
 
 static int get_ready(struct fault *fault) {
-  struct mapping mappings[MAPPINGS_MOST];
-  if (check_alone(fault) == -1 || read_map(fault) == -1 || find_program(fault) == -1) return -1;
-  unsigned size;
-  TRY(prctl(PR_SET_MM, PR_SET_MM_MAP_SIZE, &size, 0, 0), "take another program (CONFIG_CHECKPOINT_RESTORE)");
-  if (size != sizeof own.map) return FAIL_WITH(fault, ENOTSUP, "take another program");
-  int count = find_mappings(mappings, fault);
-  if (count == -1 || leave_system(fault) == -1 || leave_program(mappings, count, fault) == -1) return -1;
+  if (check_alone(fault) == -1 || read_image(&own.image, fault) == -1) return -1;
+  if (leave_system(fault) == -1 || leave_image(&own.image, fault) == -1) return -1;
   return compile_filter(&own.filter, fault);
 }
 
-/* Run by PID 1 while it has all rights in its own namespace. */
 static int take_program(struct fault *fault) {
-  struct prctl_mm_map map = own.map;
-  int fd = next_open(own.program, O_RDONLY | O_CLOEXEC);
-  TRY(fd, "open %.60s in the box", own.program);
-  map.brk = (uintptr_t)sbrk(0);
-  map.exe_fd = (unsigned)fd;
-  int result = prctl(PR_SET_MM, PR_SET_MM_MAP, &map, sizeof map, 0);
-  if (result == -1) fail(fault, "take %.60s of the box", own.program);
-  close(fd);
-  return result;
+  return take_image(&own.image, fault);
 }
 
 /* Back to where the interpreter was stopped, with nothing open but its streams. */

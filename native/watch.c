@@ -41,35 +41,12 @@ int watch_signals(struct fault *fault) {
 /* The keeper wants a slot's groups: the one thing it asks for, and a number the one thing it says. */
 static bool answer_keeper(struct warden *warden) {
   struct groups_request ask;
-  struct groups_reply reply = {0};
+  struct fault fault = {0};
   struct groups groups = {0};
-  union {
-    struct cmsghdr header;
-    char space[CMSG_SPACE((2 * HIERARCHIES_MOST + 2) * sizeof(int))];
-  } control = {0};
   if (recv(warden->channel, &ask, sizeof ask, MSG_DONTWAIT) != sizeof ask) return false;
-  struct iovec part = {.iov_base = &reply, .iov_len = sizeof reply};
-  struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
-  if (ask.slot >= warden->plan.slots) (void)FAIL_WITH(&reply.fault, ERANGE, "groups of an unknown slot");
-  else if (open_slot_groups(&warden->plan.cgroups, ask.slot, &groups, &reply.fault) == 0) {
-    int fds[2 * HIERARCHIES_MOST + 2], count = groups.count;
-    memcpy(fds, groups.box_procs, (size_t)count * sizeof(int));
-    memcpy(fds + count, groups.job_procs, (size_t)count * sizeof(int));
-    reply.count = count;
-    reply.has_oom = groups.oom_event != -1;
-    int total = 2 * count + (reply.has_oom ? 2 : 0);
-    if (reply.has_oom) {
-      fds[2 * count] = groups.oom_event;
-      fds[2 * count + 1] = groups.oom_control;
-    }
-    control.header.cmsg_level = SOL_SOCKET;
-    control.header.cmsg_type = SCM_RIGHTS;
-    control.header.cmsg_len = CMSG_LEN((size_t)total * sizeof(int));
-    memcpy(CMSG_DATA(&control.header), fds, (size_t)total * sizeof(int));
-    message.msg_control = &control;
-    message.msg_controllen = CMSG_SPACE((size_t)total * sizeof(int));
-  }
-  bool sent = sendmsg(warden->channel, &message, MSG_NOSIGNAL | MSG_DONTWAIT) == sizeof reply;
+  if (ask.slot >= warden->plan.slots) (void)FAIL_WITH(&fault, ERANGE, "groups of an unknown slot");
+  else (void)open_slot_groups(&warden->plan.cgroups, ask.slot, &groups, &fault);
+  bool sent = send_groups(warden->channel, &groups, &fault);
   close_slot_groups(&groups);
   return sent;
 }
