@@ -67,7 +67,11 @@ export type Chooser = (file: Found) => boolean;
  * By the manifest's globs, or else every file that the job made or changed: inputs got a time
  * with no fraction of a second. Made before the job starts, since the input is overwritten then.
  */
-export function chooserFor(input: InputTree, globs: readonly string[] | undefined): Chooser {
+export function chooserFor(
+  input: InputTree,
+  globs: readonly string[] | undefined,
+  stepsMost: number = TRANSFER_LIMITS.choosingSteps,
+): Chooser {
   if (globs !== undefined) {
     let steps = 0;
     const matches = compileGlobs(globs, (taken) => {
@@ -76,7 +80,7 @@ export function chooserFor(input: InputTree, globs: readonly string[] | undefine
     return ({ path }) => {
       steps += path.length;
       const isMatch = matches(path);
-      if (steps > TRANSFER_LIMITS.choosingSteps) throw new OutputLimit();
+      if (steps > stepsMost) throw new OutputLimit();
       return isMatch;
     };
   }
