@@ -221,7 +221,7 @@ static void stop_hoarder(struct keeper *keeper) {
 static int time_to_wait(struct keeper *keeper, bool watches) {
   struct fault ignored;
   bool some_left = false;
-  for (int i = 0; i < keeper->slot_count; i++) some_left |= keep_fresh(&keeper->slots[i].lease);
+  for (int i = 0; i < keeper->slot_count; i++) some_left |= keep_fresh(&keeper->slots[i].lease, &keeper->home);
   if (!some_left && keeper->is_away && return_home(&keeper->home, &ignored) == 0) keeper->is_away = false;
   return watches ? HOARD_LOOK_MS : some_left ? LEASE_FRESH_MS : -1;
 }

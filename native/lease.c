@@ -67,17 +67,38 @@ static bool is_stale(const struct lease *lease) {
   return lease->boxes >= BOXES_MOST || now_ms() - lease->mounted_ms >= LEASE_FRESH_MS;
 }
 
-bool keep_fresh(struct lease *lease) {
+/* A job can have a million names looked up, and to forget them takes the kernel a good part of a second:
+ * a child's, or nobody would get a box meanwhile. It is the last who holds them. */
+static void let_go(int mounts) {
+  int gate[2] = {-1, -1};
+  pid_t child = pipe2(gate, O_CLOEXEC) == -1 ? -1 : fork();
+  if (child == 0) {
+    struct fault ignored;
+    const int fds[] = {gate[0], mounts};
+    char end;
+    /* Connections of boxes among them, whose end somebody waits for. */
+    if (keep_descriptors(fds, 2, 0, &ignored) == 0) (void)read_all(0, &end, 1);
+    _exit(0);
+  }
+  close(mounts);
+  if (gate[0] == -1) return;
+  close(gate[0]);
+  close(gate[1]);
+}
+
+bool keep_fresh(struct lease *lease, const struct home *home) {
   if (lease->mounts == -1) return false;
   if (!is_stale(lease)) return true;
-  close(lease->mounts);
+  /* Whoever is in it holds it, too. */
+  (void)setns(home->mounts, CLONE_NEWNS);
+  let_go(lease->mounts);
   lease->mounts = -1;
   return false;
 }
 
 static int enter_mounts(struct lease *lease, const struct home *home, const struct box_setup *setup,
                         struct fault *fault) {
-  if (keep_fresh(lease)) {
+  if (keep_fresh(lease, home)) {
     TRY(setns(lease->mounts, CLONE_NEWNS), "enter the slot's mount namespace");
     return 0;
   }

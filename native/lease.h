@@ -26,6 +26,6 @@ int return_home(const struct home *home, struct fault *fault);
  * the box must not be found in. */
 int enter_lease(struct lease *lease, const struct home *home, struct box_setup *setup, struct fault *fault);
 /* Drops mounts that are not fresh any more; boxes that live have copies of their own. True when some are left. */
-bool keep_fresh(struct lease *lease);
+bool keep_fresh(struct lease *lease, const struct home *home);
 
 #endif

@@ -41,6 +41,7 @@ static struct {
   struct filter filter;
   struct tree trees[TREES_MOST];
   bool has_served;
+  int home; /* the mount namespace of a template that bears none */
   jmp_buf door;
 } own;
 
@@ -100,6 +101,8 @@ static int leave_system(struct fault *fault) {
 
 static int get_ready(struct fault *fault) {
   if (check_alone(fault) == -1 || read_image(&own.image, fault) == -1) return -1;
+  own.home = next_open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+  TRY(own.home, "hold a template's mount namespace");
   if (leave_system(fault) == -1 || leave_image(&own.image, fault) == -1) return -1;
   return compile_filter(&own.filter, fault);
 }
@@ -143,6 +146,8 @@ static int bear(const struct template_order *order, const int *fds, struct fault
   pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof args);
   if (pid == 0) live_in_box(order, fds);
   TRY(pid, "clone the box");
+  /* The slot's are the keeper's to give up, see lease.c. */
+  TRY(setns(own.home, CLONE_NEWNS), "leave the slot's mount namespace");
   return pid;
 }
 

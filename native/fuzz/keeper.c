@@ -94,6 +94,7 @@ static ssize_t fake_recvmsg(struct msghdr *message);
 static int fake_kill(pid_t pid);
 #define waitpid(pid, status, flags) fake_waitpid()
 static pid_t fake_waitpid(void);
+#define fork() (maybe_fail() == -1 ? -1 : next_pid++)
 #define mount(from, to, type, flags, options) maybe_fail()
 #define chdir(path) maybe_fail()
 #define fstat(fd, status) (MUST_BE_OPEN(fd), (status)->st_ino = 1, maybe_fail())
@@ -189,6 +190,10 @@ int build_base(const struct box_request *request, const struct tree *trees, int 
   return maybe_fail() == -1 ? fail(fault, "mount an overlay") : 0;
 }
 
+int keep_descriptors(const int *fds, int count, int first_private, struct fault *fault) {
+  (void)fds, (void)count, (void)first_private, (void)fault;
+  abort();
+}
 void live_as_box(const struct box_setup *setup) {
   (void)setup;
   abort();

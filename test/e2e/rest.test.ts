@@ -44,16 +44,16 @@ test("all processes of a service at rest have written less than 20 MB", async (t
     assert.equal(ran, "42\n");
     // Whoever served it is replaced after a minute; what waited for more of its kind has gone by then.
     while (childrenOf(warden.pid).includes(first) || node() === undefined) await sleep(20);
+    const keeper = childrenOf(warden.pid).find((pid) => pid !== node());
+    assert.ok(keeper !== undefined);
+    // Those of the slot on which the successor tried its boxes out go seconds later.
+    while (mountsOf(keeper).held.length > 1 || childrenOf(keeper).length > 0) await sleep(20);
+    const { held, own } = mountsOf(keeper);
+    assert.deepEqual(held, [own], "the keeper is in the mounts of a slot");
     const pids = [warden.pid, ...descendantsOf(warden.pid)];
     const sizes = pids.map(writtenBytes);
     t.diagnostic(sizes.map((bytes) => `${(bytes / 1e6).toFixed(2)} MB`).join(", "));
     assert.equal(pids.length, 3, "warden, keeper and Node");
-    const keeper = childrenOf(warden.pid).find((pid) => pid !== node());
-    assert.ok(keeper !== undefined);
-    // Those of the slot on which the successor tried its boxes out go seconds later.
-    while (mountsOf(keeper).held.length > 1) await sleep(20);
-    const { held, own } = mountsOf(keeper);
-    assert.deepEqual(held, [own], "the keeper is in the mounts of a slot");
     const all = sizes.reduce((sum, bytes) => sum + bytes, 0);
     assert.ok(all < MOST_BYTES, `${all} bytes`);
   } finally {
