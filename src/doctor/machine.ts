@@ -89,6 +89,14 @@ function lookAtPython(host: Host): Verdict {
   );
 }
 
+/** The commands that mend are written for a user who has it. */
+function lookAtSudo(host: Host): Verdict | undefined {
+  if (host.uid === 0 || host.find("sudo") !== undefined) return undefined;
+  return hint("not found, though commands told here begin with it", {
+    advice: "Give those in a shell of root (su -), without that word.",
+  });
+}
+
 /** The service has an id of its own: it reads the checkout as anybody may. */
 function lookAtCheckout(host: Host): Verdict | undefined {
   if (host.uid !== 0) return undefined;
@@ -117,5 +125,6 @@ export const MACHINE_CHECKS: readonly Check[] = [
     title: program,
     look: (host: Host) => lookAtTool(host, program, use),
   })),
+  { id: "tools.sudo", title: "sudo", look: lookAtSudo },
   { id: "tools.python3", title: "python3", look: lookAtPython },
 ];

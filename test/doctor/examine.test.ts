@@ -123,6 +123,16 @@ test("version 1 groups are fine for root", async () => {
   assert.equal(found(report, "cgroups.swap").level, "fine");
 });
 
+test("a user without sudo, which commands begin with, is told how to do without; nobody else is", async () => {
+  const sudo = async (told: MadeUp) =>
+    (await look(told)).findings.find(({ id }) => id === "tools.sudo");
+  const finding = await sudo({ uid: 1000, programs: ["apt-get"] });
+  assert.equal(finding?.level, "hint");
+  assert.match(finding?.advice ?? "", /without that word/);
+  assert.equal(await sudo({ uid: 1000, programs: ["apt-get", "sudo"] }), undefined);
+  assert.equal(await sudo({ programs: ["apt-get"] }), undefined);
+});
+
 test("Windows' subsystem gets commands for Windows, not for a boot loader it has not", async () => {
   const report = await look(WSL);
   assert.deepEqual(found(report, "kernel.release").commands, ["wsl --update"]);
