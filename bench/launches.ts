@@ -11,6 +11,8 @@ const run = promisify(execFile);
 /** What runs in all boxes that have the host's programs, ours and theirs. */
 export const TRUE = "/usr/bin/true";
 
+const FORKED = fileURLToPath(new URL("forked.py", import.meta.url));
+
 export interface Launched {
   /** From the first start to the last end, divided by their number. */
   readonly eachMs: number;
@@ -30,6 +32,8 @@ export interface Launcher {
    */
   boxes(count: number, atOnce: number, keeper: string, job: Uint8Array): Promise<Launched>;
   launch(count: number, atOnce: number, command: readonly string[]): Promise<Launched>;
+  /** Forks of one Python, each of which prints a number and ends as a program does. */
+  forkPython(count: number, atOnce: number): Promise<Launched>;
   /** Sandboxes on this machine that run that program, by name. */
   readonly peers: ReadonlyMap<string, readonly string[]>;
   close(): void;
@@ -47,6 +51,7 @@ export function openLauncher(): Launcher {
     first,
     peers: findPeers(directory, probe),
     launch: (count, atOnce, command) => measured(probe, "launch", count, atOnce, command),
+    forkPython: (count, atOnce) => reported("/usr/bin/python3", [FORKED], count, atOnce),
     boxes: (count, atOnce, keeper, job) => {
       const file = join(directory, "job");
       writeFileSync(file, job);
@@ -63,14 +68,25 @@ function compiled(directory: string, name: string, options: readonly string[]): 
   return program;
 }
 
-async function measured(
+function measured(
   probe: string,
   what: "launch" | "boxes",
   count: number,
   atOnce: number,
   words: readonly string[],
 ): Promise<Launched> {
-  const { stdout } = await run(probe, [what, `${count}`, `${atOnce}`, ...words]);
+  return reported(probe, [what], count, atOnce, words);
+}
+
+/** Runs what tells how long all of it took, and its CPU time. */
+async function reported(
+  program: string,
+  first: readonly string[],
+  count: number,
+  atOnce: number,
+  words: readonly string[] = [],
+): Promise<Launched> {
+  const { stdout } = await run(program, [...first, `${count}`, `${atOnce}`, ...words]);
   const [tookNs = 0, cpuNs = 0] = stdout.split(" ").map(Number);
   return {
     eachMs: tookNs / count / 1e6,

@@ -111,7 +111,8 @@ export async function serviceRows(
       paced(JS),
       bare(NODE, 40, 1),
     ),
-    ...(await pythonRates(service, () => load(PY, 8, 5 * effort), bare(PYTHON, 400, 2))),
+    ...(await pythonRates(service, () => load(PY, 8, 6 * effort), bare(PYTHON, 400, 2))),
+    ...forkedRows(await launcher.forkPython(Math.ceil(1500 * effort), 2)),
   ];
 }
 
@@ -162,7 +163,7 @@ async function pythonRates(
   const cpu: number[] = [];
   const bareCpu: number[] = [];
   const turns = await inTurns(
-    3,
+    5,
     async () => {
       const beforeMs = groupCpuMs(service);
       const { perSecond, latenciesMs } = await ours();
@@ -196,6 +197,15 @@ async function pythonRates(
       against: `bare: ${median(bareCpu).toFixed(2)} ms`,
       ratio: median(cpu) / median(bareCpu),
     },
+  ];
+}
+
+/** What is left of a Python job without box and service: the end of a Python takes most of it. */
+function forkedRows({ perSecond, cpuMs }: Launched): Row[] {
+  const what = "a warm Python forked, in no box, that prints and ends";
+  return [
+    row("forked-python", what, perSecond, "forks/s"),
+    row("forked-cpu", "all CPU of such a fork", cpuMs, "ms"),
   ];
 }
 
