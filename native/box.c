@@ -43,10 +43,14 @@ int read_namespaces(unsigned long long *inodes, struct fault *fault) {
   int own = open("/proc/self/ns", O_PATH | O_DIRECTORY | O_CLOEXEC), result = 0;
   TRY(own, "open /proc/self/ns");
   for (int i = 0; i < NAMESPACES && result == 0; i++) {
-    struct stat status;
-    result = fstatat(own, names[i], &status, 0);
-    if (result == -1) fail(fault, "look at /proc/self/ns/%s", names[i]);
-    else inodes[i] = status.st_ino;
+    /* Read and not followed: the kernel would make a file of it first. */
+    char link[64];
+    const ssize_t length = readlinkat(own, names[i], link, sizeof link - 1);
+    link[length < 0 ? 0 : length] = '\0';
+    const char *number = strchr(link, '[');
+    if (length == -1) result = fail(fault, "look at /proc/self/ns/%s", names[i]);
+    else if (number == NULL) result = FAIL_WITH(fault, EPROTO, "look at /proc/self/ns/%s", names[i]);
+    else inodes[i] = strtoull(number + 1, NULL, 10);
   }
   close(own);
   return result;
