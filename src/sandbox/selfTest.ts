@@ -21,6 +21,10 @@ const PROBES: readonly Probe[] = [
   },
   { promise: "the system cannot be written", attempt: "touch /usr/x || touch /etc/x || touch /x" },
   { promise: "other processes are out of sight", attempt: "test -e /proc/1" },
+  {
+    promise: "/proc is about the box alone",
+    attempt: "ls -A /proc | grep -vxE '[0-9]+|self|thread-self'",
+  },
   { promise: "the box's first process cannot be killed", attempt: "kill -9 1" },
   {
     promise: "no capability is left",
