@@ -15,7 +15,7 @@
 # emulated, all of a machine's by one thread: with more, Node crashed now and then. A part that does
 # not come to its end is ended; of one that fails, all that its console said is shown.
 set -eu
-usual='hostile sandbox user sandbox_user:life,namespaces,privileges,sharing,warden root systemd'
+usual='hostile sandbox user sandbox_user:life,lease,namespaces,privileges,sharing,warden hostile_user:privileges/,mounts/,proc/,kernel/ root systemd'
 all='hostile sandbox user root systemd sandbox_other sandbox_user hostile_user'
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd -P)
 place=$root/.runtime/vm
