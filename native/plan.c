@@ -24,7 +24,7 @@ static int take_number(struct plan *plan, const char *name, const char *text) {
     uint64_t least, most;
   } known[] = {{"slots", 1, SLOTS_MOST},       {"processes", 1, 32768},  {"cpu-percent", 1, 102400},
                {"memory", 0, ULLONG_MAX},      {"job-memory", 1 << 20, 1ull << 40},
-               {"box-memory", 1 << 20, 1ull << 32}};
+               {"box-memory", 1 << 20, 1ull << 32}, {"sleeps", 0, 1}};
   uint64_t value = 0;
   for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
     if (strcmp(known[i].name, name) != 0) continue;
@@ -35,6 +35,7 @@ static int take_number(struct plan *plan, const char *name, const char *text) {
     if (i == 3) plan->cgroups.memory_bytes = value;
     if (i == 4) plan->cgroups.job_memory_bytes = value;
     if (i == 5) plan->cgroups.box_memory_bytes = value;
+    if (i == 6) plan->sleeps = value == 1;
     return 1;
   }
   return 0;

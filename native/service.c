@@ -203,13 +203,14 @@ static int pass_files(const struct plan *plan, const struct service *service, in
 }
 
 int start_service(const struct range *range, const struct plan *plan, const struct service *service,
-                  const char *handover, bool is_successor, struct node *node, struct fault *fault) {
+                  const char *handover, enum start how, struct node *node, struct fault *fault) {
+  static const char *const lines[] = {"", "successor 1\n", "successor 1\nwoken 1\n"};
   static char text[HANDOVER_MOST];
   int ends[2];
   TRY(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), "make the talk with the service");
   pid_t child = fork();
   if (child == 0) {
-    (void)snprintf(text, sizeof text, "%s%s", handover, is_successor ? "successor 1\n" : "");
+    (void)snprintf(text, sizeof text, "%s%s", handover, lines[how]);
     bool ready = join_service_group(&plan->cgroups, getpid(), fault) == 0 &&
                  pass_files(plan, service, ends[1], text, sizeof text, fault) == 0 &&
                  become_service(range, fault) == 0;

@@ -16,6 +16,13 @@
  * A Node that ends without being told to has crashed. It is started again, at once when it had
  * lived for a while, else later each time.
  *
+ * A service that *sleeps* (`--sleep`) has no successor. A Node that is idle is told to leave at once,
+ * and then there is none, until a connection waits in the listening socket, which is polled only
+ * then: it wakes the service. Node is started as a successor is, tries its boxes out, and serves;
+ * if it fails, it is started again as one that crashed is, for as long as a connection waits. Nor is
+ * a Node that crashed started again before somebody asks. A client cannot make us start one after
+ * the other: a Node asks to leave a minute after the last request, and is not listened to before ASK_LEAST_MS.
+ *
  * Keeps S21 of SECURITY.md. */
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -63,15 +70,15 @@ static char hear(struct node *node) {
   return 0;
 }
 
-static int start(struct succession *succession, bool is_successor, struct node *node, struct fault *fault) {
+static int start(struct succession *succession, enum start how, struct node *node, struct fault *fault) {
   return start_service(succession->range, succession->plan, succession->service, succession->handover,
-                       is_successor, node, fault);
+                       how, node, fault);
 }
 
 static int start_current(struct succession *succession, struct fault *fault) {
   succession->retry.started_ms = now_ms();
   succession->retry.due_ms = -1;
-  return start(succession, false, &succession->current, fault);
+  return start(succession, START_FIRST, &succession->current, fault);
 }
 
 int start_first_node(struct succession *succession, struct fault *fault) {
@@ -81,16 +88,39 @@ int start_first_node(struct succession *succession, struct fault *fault) {
 
 void start_again(struct succession *succession) {
   struct fault fault = {0};
+  if (succession->plan->sleeps) {
+    succession->retry.due_ms = -1; /* from now on a connection may */
+    return;
+  }
   if (start_current(succession, &fault) == 0) return;
   (void)complain(&fault);
   plan_retry(&succession->retry);
 }
 
+bool is_asleep(const struct succession *succession) {
+  return succession->has_served && succession->plan->sleeps && succession->current.pid == -1 &&
+         succession->next.pid == -1 && succession->retry.due_ms == -1;
+}
+
+void wake(struct succession *succession) {
+  struct fault fault = {0};
+  const int64_t now = now_ms();
+  succession->retry.started_ms = succession->asked_ms = now;
+  if (start(succession, START_WOKEN, &succession->next, &fault) == 0) {
+    succession->give_up_ms = now + SUCCESSION_MOST_MS;
+    return;
+  }
+  (void)complain(&fault);
+  plan_retry(&succession->retry);
+}
+
 void next_ended(struct succession *succession) {
+  const bool was_waking = succession->next.pid != -1 && succession->plan->sleeps;
   stop_listening(&succession->next);
   succession->next.pid = -1;
   succession->next_is_ready = succession->told_to_leave = false;
   succession->give_up_ms = -1;
+  if (was_waking) plan_retry(&succession->retry);
 }
 
 void end_next(struct succession *succession) {
@@ -109,8 +139,13 @@ static bool begin_succession(struct succession *succession) {
   if (succession->next.pid != -1 || now - succession->asked_ms < ASK_LEAST_MS) return false;
   succession->asked_ms = now;
   succession->says_it_is_idle = true;
+  if (succession->plan->sleeps) {
+    succession->told_to_leave = true;
+    tell_go(&succession->current);
+    return true;
+  }
   /* Without a successor the current one goes on serving, and may ask again. */
-  if (start(succession, true, &succession->next, &fault) == -1) (void)complain(&fault);
+  if (start(succession, START_SUCCESSOR, &succession->next, &fault) == -1) (void)complain(&fault);
   else succession->give_up_ms = now + SUCCESSION_MOST_MS;
   return true;
 }
@@ -144,7 +179,12 @@ void hear_next(struct succession *succession) {
     end_next(succession);
     return;
   }
-  succession->next_is_ready = succession->told_to_leave = true;
+  succession->next_is_ready = true;
+  if (succession->current.pid == -1) {
+    succeed(succession, true);
+    return;
+  }
+  succession->told_to_leave = true;
   tell_go(&succession->current);
 }
 
@@ -156,10 +196,10 @@ bool current_ended(struct succession *succession, int status) {
   return has_left;
 }
 
-void succeed(struct succession *succession) {
+void succeed(struct succession *succession, bool has_left) {
   if (!succession->next_is_ready) {
     end_next(succession);
-    plan_retry(&succession->retry);
+    if (!has_left) plan_retry(&succession->retry);
     return;
   }
   succession->current = succession->next;

@@ -85,9 +85,10 @@ int ask_plan(const struct range *range, const struct service *service, struct pl
              int *status, struct fault *fault);
 int open_listener(const struct range *range, const struct plan *plan, struct fault *fault);
 int open_certificate(struct service *service, struct fault *fault);
-/* Starts Node; as a successor it gets ready and waits for a word before it serves. */
+/* A successor gets ready and waits for a word before it serves; a woken one is waited for as well. */
+enum start { START_FIRST, START_SUCCESSOR, START_WOKEN };
 int start_service(const struct range *range, const struct plan *plan, const struct service *service,
-                  const char *handover, bool is_successor, struct node *node, struct fault *fault);
+                  const char *handover, enum start how, struct node *node, struct fault *fault);
 
 /* Which Node serves; see succession.c. */
 struct succession {
@@ -96,7 +97,7 @@ struct succession {
   const struct service *service;
   const char *handover;
   struct node current, next;
-  struct retry retry;   /* of the current one */
+  struct retry retry;   /* of the current one, or of the next that is to wake */
   bool has_served;      /* some Node has: one that ends is started again */
   bool says_it_serves;  /* the current one has said so */
   bool says_it_is_idle; /* and this */
@@ -108,6 +109,10 @@ void start_again(struct succession *succession);
 /* To be called when there is something to read. */
 void hear_current(struct succession *succession);
 void hear_next(struct succession *succession);
+/* No Node is there and none is to be started yet, but for a connection. */
+bool is_asleep(const struct succession *succession);
+/* A connection waits. */
+void wake(struct succession *succession);
 /* Ends a successor that has not come to serve by now. */
 void give_up_next(struct succession *succession);
 void end_next(struct succession *succession);
@@ -115,8 +120,8 @@ void end_next(struct succession *succession);
 void next_ended(struct succession *succession);
 /* The current one has ended. True when it left as it was told to, so that nothing of it is left. */
 bool current_ended(struct succession *succession, int status);
-/* The successor serves from now on, or, without one, Node is to be started again. */
-void succeed(struct succession *succession);
+/* The successor serves from now on, or, without one, Node is to be started again unless it has left. */
+void succeed(struct succession *succession, bool has_left);
 
 struct warden {
   struct range range;

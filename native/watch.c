@@ -4,8 +4,9 @@
  * a slot before it makes a box there; for words of Node (succession.c); for children that end, which
  * are started again; and for the word to stop, which is a signal, or for a local run the end of
  * standard input. A keeper that ends has taken its boxes with it. A Node that was not told to leave
- * and ends takes the keeper with it, since nobody knows any more what the boxes were for. Told to
- * stop, it asks Node to drain and gives it a minute.
+ * and ends takes the keeper with it, since nobody knows any more what the boxes were for. While the
+ * service is asleep the listening socket is watched, too. Told to stop, it asks Node to drain and
+ * gives it a minute.
  */
 #include <poll.h>
 #include <signal.h>
@@ -99,7 +100,7 @@ static int node_ended(struct warden *warden, int status) {
     end_child(warden->keeper);
     (void)keeper_ended(warden);
   }
-  succeed(succession);
+  succeed(succession, has_left);
   return -1;
 }
 
@@ -145,17 +146,24 @@ static int time_to_wait(const struct warden *warden) {
   return left < 0 ? 0 : (int)left;
 }
 
+/* The listening socket, while a connection is what is to wake the service. Node needs the keeper. */
+static int wakened_by(const struct warden *warden) {
+  const bool waits = !warden->stopping && warden->keeper != -1 && is_asleep(&warden->succession);
+  return waits ? warden->service.listener : -1;
+}
+
 int watch_over(struct warden *warden) {
   struct succession *succession = &warden->succession;
   for (;;) {
-    struct pollfd events[5] = {{.fd = warden->signals, .events = POLLIN},
+    struct pollfd events[6] = {{.fd = warden->signals, .events = POLLIN},
                                {.fd = warden->channel, .events = POLLIN},
                                {.fd = warden->serving ? -1 : STDIN_FILENO, .events = POLLIN},
                                {.fd = succession->current.talk, .events = POLLIN},
-                               {.fd = succession->next.talk, .events = POLLIN}};
+                               {.fd = succession->next.talk, .events = POLLIN},
+                               {.fd = wakened_by(warden), .events = POLLIN}};
     if (warden->stopping && (warden->stop_by_ms <= now_ms() || (warden->serving && succession->current.pid == -1)))
       return 0;
-    if (poll(events, 5, time_to_wait(warden)) == -1 && errno != EINTR) return FAILED;
+    if (poll(events, 6, time_to_wait(warden)) == -1 && errno != EINTR) return FAILED;
     /* A dying keeper waits for its boxes; polled on, its closed end would keep us busy. */
     if (events[1].revents != 0 && !answer_keeper(warden)) close_channel(warden);
     /* Before its end is noticed: what it said last still counts. */
@@ -166,6 +174,7 @@ int watch_over(struct warden *warden) {
       if (status != -1) return status;
     }
     if (events[2].revents != 0) begin_stop(warden);
+    if (events[5].revents != 0 && wakened_by(warden) != -1) wake(succession);
     give_up_next(succession);
     start_what_is_due(warden);
   }

@@ -28,6 +28,8 @@ export interface ServeConfig {
   readonly trustedProxies: readonly string[];
   /** A minute, of one caller. */
   readonly quotaCpuSeconds: number;
+  /** Whether no process but warden and keeper is there while nobody asks for anything. */
+  readonly sleep: boolean;
   readonly web: boolean;
   readonly maxRunning: number;
   readonly maxWaiting: number;
@@ -63,6 +65,7 @@ export function parseServeOptions(
     behindProxy,
     trustedProxies: given.all("trustedProxy"),
     quotaCpuSeconds: given.one("quotaCpuSeconds") ?? CALLER_LIMITS.quotaCpuSecondsPerMinute,
+    sleep: given.one("sleep") ?? false,
     web: given.one("web") ?? false,
     maxRunning: given.one("maxRunning") ?? CALLER_LIMITS.running,
     maxWaiting: given.one("maxWaiting") ?? CALLER_LIMITS.waiting,

@@ -65,6 +65,13 @@ export const OPTIONS = {
     usual: CALLER_LIMITS.quotaCpuSecondsPerMinute,
     read: whole(1, 100_000),
   },
+  sleep: {
+    name: "sleep",
+    help:
+      "hold no JavaScript process after a minute without a request: the next connection starts " +
+      "one, and waits for it",
+    read: yesOrNo,
+  },
   web: {
     name: "web",
     help: "serve the web page to browsers that ask for /",

@@ -5,7 +5,7 @@
 import { resolve } from "node:path";
 import type { KeptCertificate } from "./certificate.ts";
 import type { ServeConfig } from "./config.ts";
-import { MCP_LIMITS } from "./core/limits.ts";
+import { MCP_LIMITS, SERVICE_LIMITS } from "./core/limits.ts";
 import type { Runner } from "./core/runner.ts";
 import { VERSION } from "./core/version.ts";
 import { extensionsOf, webFilesOf } from "./faces.ts";
@@ -17,6 +17,7 @@ import { SandboxRunner } from "./sandbox/runner.ts";
 import { selfTest } from "./sandbox/selfTest.ts";
 import { type Plan, planText, runtimeTree, startLocalWarden } from "./sandbox/warden.ts";
 import { boxSlotsOf, mostWaiting, ramBudgetOf, slotsOf, usualRamBudget } from "./shares.ts";
+import { SYSTEM_CLOCK } from "./store/clock.ts";
 
 function treesOf(environments: readonly EnvironmentTree[]): Plan["trees"] {
   const runtime = runtimeTree();
@@ -157,6 +158,7 @@ export async function printPlan(argv: readonly string[], env: NodeJS.ProcessEnv)
     slots: boxSlotsOf(config) + 1,
     cpus: config.jobCpus,
     memoryBytes: ramBudgetOf(config),
+    sleeps: config.sleep,
     listen: listen.kind === "unix" ? listen : { host: listen.host ?? "::", port: listen.port },
     opens:
       tls === undefined
@@ -198,23 +200,26 @@ export async function serve(argv: readonly string[], env: NodeJS.ProcessEnv): Pr
   const config = await readConfig(argv, env);
   const handover = parseHandover(env["SANDRUN_HANDOVER"] ?? "");
   delete env["SANDRUN_HANDOVER"];
-  const [{ createService }, { listen }, { jsonLog }, succession, stock, certificate] =
-    await Promise.all([
-      import("./service.ts"),
-      import("./http/server.ts"),
-      import("./http/log.ts"),
-      import("./succession.ts"),
-      import("./stock.ts"),
-      import("./certificate.ts"),
-    ]);
-  const stopped = untilStopped();
-  const log = jsonLog(writeTogether, Date.now);
-  const { runner, scout } = stock.stockedRunner(handover, {
+  const stock = await import("./stock.ts");
+  const { runner, scout, glance } = stock.stockedRunner(handover, {
     cpus: config.jobCpus,
     environments: environmentsOf(config),
     firstEnvironment: firstNamed(),
     mostWaiting: mostWaiting(handover.slots - 1),
   });
+  // Clients of Piston name versions.
+  const isHurried = handover.isWoken && !config.piston;
+  // Boxes are tried while the rest is loaded.
+  const glanced = isHurried ? glance() : undefined;
+  const [{ createService }, { listen }, { jsonLog }, succession, certificate] = await Promise.all([
+    import("./service.ts"),
+    import("./http/server.ts"),
+    import("./http/log.ts"),
+    import("./succession.ts"),
+    import("./certificate.ts"),
+  ]);
+  const stopped = untilStopped();
+  const log = jsonLog(writeTogether, Date.now);
   const talk = new succession.Talk(descriptorOf(handover, "talk"));
   const service = createService({
     ...config,
@@ -224,12 +229,15 @@ export async function serve(argv: readonly string[], env: NodeJS.ProcessEnv): Pr
     web: await webFilesOf(config),
     version: VERSION,
     ramBudgetBytes: ramBudgetOf(config),
+    ...(isHurried ? { untilOffered: scout } : {}),
     ...(await extensionsOf(config)),
   });
   const own = config.behindProxy ? undefined : certificate.certificateOf(handover);
   const tls = own === undefined ? {} : { tls: { cert: own.certPem, key: own.keyPem } };
   const fd = descriptorOf(handover, "listen");
-  if (handover.isSuccessor) await succession.getReady(talk, scout);
+  if (handover.isSuccessor) {
+    await succession.getReady(talk, await (glanced ?? scout()), handover.isWoken);
+  }
   const listening = await listen({ ...service, log, ...tls }, { fd });
   talk.say("serves");
   log({ event: "started" });
@@ -237,7 +245,14 @@ export async function serve(argv: readonly string[], env: NodeJS.ProcessEnv): Pr
     announce(config, listening, own);
     void scout().then(succession.giveBackMemory);
   }
-  await Promise.race([stopped, succession.untilReplaced(talk, listening.traffic, service.engine)]);
+  if (isHurried) SYSTEM_CLOCK.after(SERVICE_LIMITS.lookAfterMs, () => void scout());
+  const untilLeft = succession.untilReplaced({
+    talk,
+    traffic: listening.traffic,
+    engine: service.engine,
+    sleeps: config.sleep,
+  });
+  await Promise.race([stopped, untilLeft]);
   log({ event: "stopping" });
   runner.report({ healthy: false, reason: "The service is shutting down." });
   // Nothing to do for one that was replaced. Callers can ask for their jobs as long as one runs.

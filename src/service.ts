@@ -40,6 +40,8 @@ export interface ServiceOptions {
   readonly behindProxy?: boolean;
   /** How long a finished job is kept. */
   readonly finishedMs?: number;
+  /** As in AppDeps. */
+  readonly untilOffered?: (() => Promise<unknown>) | undefined;
   readonly extensions?: readonly Extension[];
   /** The web page, when it is to be served. */
   readonly web?: WebFiles | undefined;
@@ -109,6 +111,7 @@ export function createService(options: ServiceOptions): Service {
     log,
     version: options.version,
     extensions: options.extensions ?? [],
+    ...(options.untilOffered === undefined ? {} : { untilOffered: options.untilOffered }),
     ...(options.web === undefined ? {} : { web: options.web }),
     sockets: options.sockets ?? [],
   };

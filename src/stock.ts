@@ -1,27 +1,48 @@
 /** Part of the composition root: the runner of a service, and what its boxes can do. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { SERVICE_LIMITS } from "./core/limits.ts";
-import type { RunnerHealth } from "./core/runner.ts";
+import type { Runner, RunnerHealth } from "./core/runner.ts";
 import { describeEnvironment, type EnvironmentTree } from "./sandbox/environments.ts";
 import type { Handover } from "./sandbox/handover.ts";
-import { findInterpreters } from "./sandbox/interpreters.ts";
-import { type SandboxOptions, SandboxRunner } from "./sandbox/runner.ts";
+import { findInterpreters, seeInterpreters } from "./sandbox/interpreters.ts";
+import { type Offer, type SandboxOptions, SandboxRunner } from "./sandbox/runner.ts";
 import { selfTest } from "./sandbox/selfTest.ts";
+
+type Look = (runner: Runner, environments: readonly EnvironmentTree[]) => Promise<Offer>;
+
+/** All that can be told of what boxes have; each program is started once, which takes a second or two. */
+async function lookClosely(
+  runner: Runner,
+  environments: readonly EnvironmentTree[],
+): Promise<Offer> {
+  const interpreters = await findInterpreters(runner);
+  const infos = [];
+  for (const tree of environments) infos.push(await describeEnvironment(runner, tree));
+  return { interpreters, environments: infos };
+}
+
+/** What a job can name, and no more: for a process that somebody waits for. */
+async function glance(runner: Runner, environments: readonly EnvironmentTree[]): Promise<Offer> {
+  const interpreters = await seeInterpreters(runner);
+  const infos = [];
+  for (const { name } of environments) {
+    infos.push({ name, interpreters: await seeInterpreters(runner, name), packages: [] });
+  }
+  return { interpreters, environments: infos };
+}
 
 /** Finds out what boxes can do; until then `/health` says no and nothing is run for callers. */
 export async function takeStock(
   runner: SandboxRunner,
   environments: readonly EnvironmentTree[],
+  look: Look = lookClosely,
 ): Promise<void> {
   const broken = await selfTest(runner);
   if (broken !== undefined) {
     runner.report({ healthy: false, reason: broken });
     return;
   }
-  const interpreters = await findInterpreters(runner);
-  const infos = [];
-  for (const tree of environments) infos.push(await describeEnvironment(runner, tree));
-  runner.offer({ interpreters, environments: infos });
+  runner.offer(await look(runner, environments));
   runner.report({ healthy: true });
 }
 
@@ -29,9 +50,10 @@ export async function takeStock(
 export async function tryStock(
   runner: SandboxRunner,
   environments: readonly EnvironmentTree[],
+  look: Look = lookClosely,
 ): Promise<RunnerHealth> {
   try {
-    await takeStock(runner, environments);
+    await takeStock(runner, environments, look);
   } catch (fault) {
     const reason =
       fault instanceof Error ? fault.message : "what boxes can do could not be found out";
@@ -42,8 +64,10 @@ export async function tryStock(
 
 export interface StockedRunner {
   readonly runner: SandboxRunner;
-  /** Takes stock, and says how it went; what fails is told to the operator. */
+  /** Takes stock, once, and says how it went; what fails is told to the operator. */
   scout(): Promise<RunnerHealth>;
+  /** The same in tenths of a second, without versions; it is to be called before `scout`, which tells them. */
+  glance(): Promise<RunnerHealth>;
 }
 
 /**
@@ -65,16 +89,26 @@ export function stockedRunner(
     ownSlots: [spare],
     mostWaiting: 0,
   });
+  const lookAround = async (look: Look) => {
+    const health = await tryStock(scout, options.environments, look);
+    if (!health.healthy) process.stderr.write(`sandrun: ${health.reason}\n`);
+    runner.offer(scout);
+    runner.report(health);
+    return health;
+  };
+  const lookAtAll = async () => {
+    const health = await lookAround(lookClosely);
+    await scout.close();
+    return health;
+  };
+  let looked: Promise<RunnerHealth> | undefined;
   return {
     runner,
-    scout: async () => {
-      const health = await tryStock(scout, options.environments);
-      if (!health.healthy) process.stderr.write(`sandrun: ${health.reason}\n`);
-      await scout.close();
-      runner.offer(scout);
-      runner.report(health);
-      return health;
+    scout: () => {
+      looked ??= lookAtAll();
+      return looked;
     },
+    glance: () => lookAround(glance),
   };
 }
 

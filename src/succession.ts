@@ -55,13 +55,17 @@ export class Talk {
 }
 
 /**
- * Of a successor: finds out that its boxes hold, says so, and waits for its turn.
+ * Of a successor that has tried its boxes out: says that they hold, and waits for its turn.
+ * @param isAwaited somebody waits already: what can be done later is
  * @throws Error when they do not, or the warden is gone
  */
-export async function getReady(talk: Talk, scout: () => Promise<RunnerHealth>): Promise<void> {
-  const { healthy, reason } = await scout();
+export async function getReady(
+  talk: Talk,
+  { healthy, reason }: RunnerHealth,
+  isAwaited: boolean,
+): Promise<void> {
   if (!healthy) throw new Error(reason);
-  giveBackMemory();
+  if (!isAwaited) giveBackMemory();
   talk.say("ready");
   await talk.go();
 }
@@ -77,17 +81,17 @@ export function giveBackMemory(): void {
   }
 }
 
-/** Resolves when this process has left the listener to its successor. */
-export function untilReplaced(
-  talk: Talk,
-  traffic: Traffic,
-  engine: RestParts["engine"],
-): Promise<void> {
+/** Resolves when this process has left the listener: to its successor, or to nobody. */
+export function untilReplaced(parts: {
+  readonly talk: Talk;
+  readonly traffic: Traffic;
+  readonly engine: RestParts["engine"];
+  readonly sleeps: boolean;
+}): Promise<void> {
   const { restMs, restLookMs: lookMs, leaveMs } = SERVICE_LIMITS;
-  const parts = { clock: SYSTEM_CLOCK, talk, traffic, engine, restMs, lookMs, leaveMs };
   return new Promise((resolve) => {
-    watchForRest(parts, () => {
-      traffic.leave();
+    watchForRest({ ...parts, clock: SYSTEM_CLOCK, restMs, lookMs, leaveMs }, () => {
+      parts.traffic.leave();
       resolve();
     });
   });
@@ -98,9 +102,11 @@ export interface RestParts {
   readonly talk: Pick<Talk, "say" | "onGo">;
   readonly traffic: Pick<
     Traffic,
-    "answers" | "bodies" | "connections" | "endConnections" | "watch"
+    "answers" | "bodies" | "requests" | "connections" | "endConnections" | "watch"
   >;
   readonly engine: { readonly submitted: number; isAtRest(): boolean };
+  /** Whether nobody takes its place. */
+  readonly sleeps: boolean;
   readonly restMs: number;
   readonly lookMs: number;
   readonly leaveMs: number;
@@ -120,6 +126,8 @@ class Rest {
   readonly #leave: () => void;
   #quietSinceMs: number;
   #submitted = 0;
+  #requests = 0;
+  #requestedAtMs: number;
   /** The warden was told that this process is idle. */
   #hasAsked = false;
   /** Since when it is to leave. */
@@ -129,7 +137,7 @@ class Rest {
   constructor(parts: RestParts, leave: () => void) {
     this.#parts = parts;
     this.#leave = leave;
-    this.#quietSinceMs = parts.clock.nowMs();
+    this.#quietSinceMs = this.#requestedAtMs = parts.clock.nowMs();
     parts.talk.onGo(() => this.#go());
     parts.traffic.watch(() => this.#leaveIfQuiet());
   }
@@ -138,6 +146,10 @@ class Rest {
     if (this.#hasLeft) return;
     const { clock, talk, traffic, restMs, lookMs } = this.#parts;
     const nowMs = clock.nowMs();
+    if (traffic.requests !== this.#requests) {
+      this.#requests = traffic.requests;
+      this.#requestedAtMs = nowMs;
+    }
     if (!this.#isAtRest()) {
       this.#quietSinceMs = nowMs;
       this.#submitted = this.#parts.engine.submitted;
@@ -145,11 +157,7 @@ class Rest {
       traffic.endConnections(false);
       this.#hasAsked = false;
       this.#goSinceMs = undefined;
-    } else if (
-      traffic.bodies > 0 &&
-      traffic.answers === 0 &&
-      nowMs - this.#quietSinceMs >= restMs
-    ) {
+    } else if (traffic.answers === 0 && nowMs - this.#idleSinceMs() >= restMs) {
       // Asked again after the same time, should the successor fail.
       this.#quietSinceMs = nowMs;
       this.#hasAsked = true;
@@ -158,6 +166,16 @@ class Rest {
     }
     this.#leaveIfQuiet();
     clock.after(lookMs, () => this.look());
+  }
+
+  /**
+   * What bodies have brought is forgotten, whatever else is asked meanwhile. Where there is nothing to
+   * forget, nothing is won by a successor; and to sleep is worth it only if nobody wakes us at once.
+   */
+  #idleSinceMs(): number {
+    const { traffic, sleeps } = this.#parts;
+    if (traffic.bodies > 0) return this.#quietSinceMs;
+    return sleeps ? Math.max(this.#quietSinceMs, this.#requestedAtMs) : Number.POSITIVE_INFINITY;
   }
 
   #isAtRest(): boolean {

@@ -8,7 +8,7 @@ const LOOK_MS = 1000;
 const LEAVE_MS = 20_000;
 
 /** A process as `watchForRest` sees it; the test changes what is under way. */
-function someProcess() {
+function someProcess(sleeps = false) {
   const clock = new FakeClock(0);
   const said: Word[] = [];
   let go: () => void = () => undefined;
@@ -17,6 +17,7 @@ function someProcess() {
   const state = {
     answers: 0,
     bodies: 1,
+    requests: 1,
     connections: 0,
     ending: false,
     submitted: 0,
@@ -28,6 +29,9 @@ function someProcess() {
     },
     get bodies() {
       return state.bodies;
+    },
+    get requests() {
+      return state.requests;
     },
     get connections() {
       return state.connections;
@@ -52,7 +56,7 @@ function someProcess() {
     },
   };
   const limits = { restMs: REST_MS, lookMs: LOOK_MS, leaveMs: LEAVE_MS };
-  watchForRest({ clock, talk, traffic, engine, ...limits }, () => {
+  watchForRest({ clock, talk, traffic, engine, sleeps, ...limits }, () => {
     left += 1;
   });
   return {

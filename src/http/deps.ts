@@ -26,6 +26,8 @@ export interface AppDeps {
   /** Of those who follow jobs. */
   readonly places: Places;
   readonly ceilings: Ceilings;
+  /** Resolves when the runner has told the versions of what it offers; left out = it has. */
+  readonly untilOffered?: () => Promise<unknown>;
   /** Milliseconds since 1970. */
   readonly nowMs: () => number;
   readonly log: ServiceLog;

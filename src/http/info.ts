@@ -14,7 +14,8 @@ export function health(c: AppContext, deps: AppDeps): Response {
   return c.json({ status: "unhealthy", ...(reason === undefined ? {} : { reason }) }, 503);
 }
 
-export function environments(c: AppContext, deps: AppDeps): Response {
+export async function environments(c: AppContext, deps: AppDeps): Promise<Response> {
+  await deps.untilOffered?.();
   return c.json(environmentsAnswer(deps.runner.interpreters, deps.runner.environments));
 }
 

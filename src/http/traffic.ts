@@ -14,6 +14,7 @@ export class Traffic {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   #answers = 0;
+  #requests = 0;
   #bodies = 0;
   #isEnding = false;
   #onLess: () => void = () => undefined;
@@ -29,6 +30,7 @@ export class Traffic {
     });
     server.prependListener("request", (request, answer) => {
       this.#answers += 1;
+      this.#requests += 1;
       if (!BODILESS.has(request.method)) this.#bodies += 1;
       if (this.#isEnding) answer.shouldKeepAlive = false;
       answer.once("close", () => {
@@ -41,6 +43,11 @@ export class Traffic {
   /** Requests whose answer is not out yet. */
   get answers(): number {
     return this.#answers;
+  }
+
+  /** Since the start. */
+  get requests(): number {
+    return this.#requests;
   }
 
   get connections(): number {

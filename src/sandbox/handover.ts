@@ -30,8 +30,10 @@ export interface Handover {
   readonly trees: readonly TreeKind[];
   /** Descriptors that the warden opened for us, by name. */
   readonly descriptors: ReadonlyMap<string, number>;
-  /** Another process serves still; this one gets ready and waits for its word. */
+  /** This one gets ready and waits for its word: another process serves still, or none does. */
   readonly isSuccessor: boolean;
+  /** None serves, and somebody waits. */
+  readonly isWoken: boolean;
 }
 
 /** @throws Error for what is not a whole number from `least` to `most`. */
@@ -68,6 +70,7 @@ export function parseHandover(text: string): Handover {
     descriptors,
     trees,
     isSuccessor: values.has("successor"),
+    isWoken: values.has("woken"),
     cgroups: {
       version: numberOf("cgroup", lineOf("cgroup"), 1, 2) === 2 ? 2 : 1,
       memory: lineOf("memory"),

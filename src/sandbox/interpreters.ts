@@ -24,6 +24,11 @@ function question(language: Language): string {
   return `if command -v ${quote(language.program)} >/dev/null; then echo '${MARK}${language.name}'; ${call} 2>&1 </dev/null | head -c 1000; echo; fi`;
 }
 
+/** Whether it is there, at the cost of a look: nothing is started. */
+function glance({ name, program }: Language): string {
+  return `if command -v ${quote(program)} >/dev/null; then echo '${MARK}${name}'; fi`;
+}
+
 /** A job of our own, for a question to a box. */
 export function scriptManifest(environment: string | undefined): Manifest {
   return {
@@ -96,6 +101,20 @@ export async function findInterpreters(
   );
 }
 
+/** The same in milliseconds, for whoever is waited for: what is there, without its versions. */
+export async function seeInterpreters(
+  runner: Runner,
+  environment?: string,
+): Promise<readonly InterpreterInfo[]> {
+  const printed = await askBox(runner, LANGUAGES.map(glance).join("\n"), environment);
+  const seen = new Set(printed.split("\n"));
+  return LANGUAGES.filter(({ name }) => seen.has(`${MARK}${name}`)).map(unversioned);
+}
+
+function unversioned({ name, aliases, extensions }: Language): InterpreterInfo {
+  return { name, aliases, extensions, version: "unknown" };
+}
+
 /**
  * Which interpreters a box should have, judged from outside by what stands where a box would
  * look; the versions are not known. For a single local run, where asking would take too long.
@@ -110,7 +129,5 @@ export function guessInterpreters(
   ];
   const isHere = (program: string) => places.some((place) => existsSync(`${place}/${program}`));
   const isThere = (name: string) => name === "node" && bringsNode();
-  return LANGUAGES.filter(({ name, program }) => isThere(name) || isHere(program)).map(
-    ({ name, aliases, extensions }) => ({ name, aliases, extensions, version: "unknown" }),
-  );
+  return LANGUAGES.filter(({ name, program }) => isThere(name) || isHere(program)).map(unversioned);
 }

@@ -18,6 +18,8 @@ export interface Plan {
   readonly cpus: number;
   /** Of all boxes together; 0 = no ceiling of our own. */
   readonly memoryBytes: number;
+  /** No process of the service serves while nobody asks; false when left out. */
+  readonly sleeps?: boolean;
   readonly listen?: { readonly host: string; readonly port: number } | { readonly path: string };
   /** Files that the service may read, by the name under which it gets them. */
   readonly opens?: readonly { readonly name: string; readonly path: string }[];
@@ -34,6 +36,7 @@ export function planText(plan: Plan): string {
     `memory ${plan.memoryBytes}`,
     `job-memory ${JOB_LIMITS.memoryMb.usual * MIB}`,
     `box-memory ${BOX_LIMITS.ownMemoryBytes}`,
+    `sleeps ${plan.sleeps === true ? 1 : 0}`,
   ];
   if (listen !== undefined) {
     lines.push(
