@@ -12,6 +12,7 @@ describe("parseServeOptions", () => {
       behindProxy: false,
       trustedProxies: [],
       quotaCpuSeconds: 10,
+      sleep: false,
       web: false,
       maxRunning: 2,
       maxWaiting: 20,
@@ -31,13 +32,14 @@ describe("parseServeOptions", () => {
     const words =
       "--port 9 --listen ::1 --cert c.pem --key k.pem --trusted-proxy 10.0.0.0/8 --trusted-proxy ::1 " +
       "--quota-cpu-seconds 7 --max-running 3 --max-waiting 4 --slots 5 --queue 6 --ram-budget 2G --job-cpus 1.5 " +
-      "--max-timeout 60 --web --max-memory 128 --environment sci=/srv/sci --environment r=/srv/r=1 --mcp --piston";
+      "--max-timeout 60 --sleep --web --max-memory 128 --environment sci=/srv/sci --environment r=/srv/r=1 --mcp --piston";
     assert.deepEqual(parseServeOptions(words.split(" "), {}), {
       listen: { kind: "tcp", host: "::1", port: 9 },
       tls: { certPath: "c.pem", keyPath: "k.pem" },
       behindProxy: false,
       trustedProxies: ["10.0.0.0/8", "::1"],
       quotaCpuSeconds: 7,
+      sleep: true,
       web: true,
       maxRunning: 3,
       maxWaiting: 4,

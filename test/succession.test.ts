@@ -73,6 +73,36 @@ function someProcess(sleeps = false) {
   };
 }
 
+test("where it is not to be replaced, one that is asked for nothing more leaves, job or not", () => {
+  const some = someProcess(true);
+  some.state.bodies = 0;
+  some.clock.advance(REST_MS);
+  assert.deepEqual(some.said, ["idle"]);
+  some.go();
+  assert.equal(some.left(), 1);
+});
+
+test("nor does it leave while somebody asks for its health on and on, who would wake it at once", () => {
+  const some = someProcess(true);
+  some.state.bodies = 0;
+  for (let time = 0; time < 50; time++) {
+    some.clock.advance(REST_MS / 4);
+    some.state.requests += 1;
+  }
+  assert.deepEqual(some.said, []);
+  some.clock.advance(REST_MS + LOOK_MS);
+  assert.deepEqual(some.said, ["idle"]);
+});
+
+test("S21: but jobs are forgotten, whoever asks for its health on and on", () => {
+  const some = someProcess(true);
+  for (let time = 0; time < 5; time++) {
+    some.clock.advance(REST_MS / 4);
+    some.state.requests += 1;
+  }
+  assert.deepEqual(some.said, ["idle"]);
+});
+
 /** One that has asked to be replaced. */
 function idleProcess() {
   const some = someProcess();

@@ -21,7 +21,8 @@ ASK_LEAST = 31
 # As Node is called, but for its flags and the program: VERB OPTIONS.
 command, part = sys.argv[1], sys.argv[2]
 if command == "serve-plan":
-    sys.stdout.write(PLAN)
+    sleeps = "sleeps 1\n" if part.startswith("sleep") else ""
+    sys.stdout.write(sleeps + PLAN)
     sys.exit(0)
 
 lines = [line.split() for line in os.environ["SANDRUN_HANDOVER"].splitlines()]
@@ -29,7 +30,8 @@ descriptors = {line[1]: int(line[2]) for line in lines if line[0] == "fd"}
 successor = ["successor", "1"] in lines
 talk = socket.socket(fileno=descriptors["talk"])
 listener = socket.socket(fileno=descriptors["listen"])
-who = "next" if successor else "first"
+woken = ["woken", "1"] in lines
+who = "woken" if woken else "next" if successor else "first"
 
 
 def tell(what):
@@ -81,8 +83,10 @@ def ask():
 
 
 if successor:
-    if part == "fails":
+    if part == "fails" or (part == "sleepFails" and starts < 4):
         sys.exit(3)
+    if part == "sleepHangs":
+        time.sleep(600)
     if part == "chatters":
         talk.send(b"s")
     else:
@@ -92,6 +96,9 @@ if successor:
         # Whoever connects in between must be held, not refused.
         time.sleep(0.3)
         serve()
+        if part == "sleepHostile":
+            talk.send(b"i")
+            sys.exit(0)
         answer()
     time.sleep(600)
 
@@ -108,6 +115,17 @@ if part == "floods":
             talk.send(b"i")
     except OSError:
         tell("not listened to")
+if part == "sleepCrashes":
+    os.kill(os.getpid(), signal.SIGKILL)
+if part.startswith("sleep"):
+    ask()
+    if await_go():
+        if part == "sleepChanges":
+            tell("is busy")
+            talk.send(b"b")
+        listener.close()
+        tell("leaves")
+        sys.exit(0)
 if part in ("leaves", "fails", "changes", "chatters", "dies"):
     ask()
     if await_go():

@@ -92,6 +92,9 @@ test("a plan is lines that end with `end`", () => {
   assert.ok(text.endsWith("\nend\n"));
   const unix = planText({ slots: 1, cpus: 1, memoryBytes: 0, listen: { path: "/s" }, trees: [] });
   assert.match(unix, /^listen unix \/s$/m);
+  assert.match(unix, /^sleeps 0$/m);
+  const sleepy = { slots: 1, cpus: 1, memoryBytes: 0, sleeps: true, trees: [] };
+  assert.match(planText(sleepy), /^sleeps 1$/m);
 });
 
 test("no path can smuggle a line into a plan", () => {
