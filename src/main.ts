@@ -129,7 +129,7 @@ export async function tryBox(): Promise<string | undefined> {
     return fault instanceof Error ? fault.message : "the sandbox could not be set up";
   }
   try {
-    return await selfTest(runner);
+    return (await selfTest(runner)).broken;
   } finally {
     await runner.close();
   }

@@ -4,11 +4,16 @@ import { SERVICE_LIMITS } from "./core/limits.ts";
 import type { Runner, RunnerHealth } from "./core/runner.ts";
 import { describeEnvironment, type EnvironmentTree } from "./sandbox/environments.ts";
 import type { Handover } from "./sandbox/handover.ts";
-import { findInterpreters, seeInterpreters } from "./sandbox/interpreters.ts";
+import { askBox, findInterpreters, GLANCE, glancedAt } from "./sandbox/interpreters.ts";
 import { type Offer, type SandboxOptions, SandboxRunner } from "./sandbox/runner.ts";
 import { selfTest } from "./sandbox/selfTest.ts";
 
-type Look = (runner: Runner, environments: readonly EnvironmentTree[]) => Promise<Offer>;
+/** @param printed by GLANCE */
+type Look = (
+  runner: Runner,
+  environments: readonly EnvironmentTree[],
+  printed: string,
+) => Promise<Offer>;
 
 /** All that can be told of what boxes have; each program is started once, which takes a second or two. */
 async function lookClosely(
@@ -22,13 +27,17 @@ async function lookClosely(
 }
 
 /** What a job can name, and no more: for a process that somebody waits for. */
-async function glance(runner: Runner, environments: readonly EnvironmentTree[]): Promise<Offer> {
-  const interpreters = await seeInterpreters(runner);
+async function glance(
+  runner: Runner,
+  environments: readonly EnvironmentTree[],
+  printed: string,
+): Promise<Offer> {
   const infos = [];
   for (const { name } of environments) {
-    infos.push({ name, interpreters: await seeInterpreters(runner, name), packages: [] });
+    const interpreters = glancedAt(await askBox(runner, GLANCE, name));
+    infos.push({ name, interpreters, packages: [] });
   }
-  return { interpreters, environments: infos };
+  return { interpreters: glancedAt(printed), environments: infos };
 }
 
 /** Finds out what boxes can do; until then `/health` says no and nothing is run for callers. */
@@ -37,12 +46,12 @@ export async function takeStock(
   environments: readonly EnvironmentTree[],
   look: Look = lookClosely,
 ): Promise<void> {
-  const broken = await selfTest(runner);
+  const { broken, printed } = await selfTest(runner, GLANCE);
   if (broken !== undefined) {
     runner.report({ healthy: false, reason: broken });
     return;
   }
-  runner.offer(await look(runner, environments));
+  runner.offer(await look(runner, environments, printed));
   runner.report({ healthy: true });
 }
 

@@ -101,12 +101,11 @@ export async function findInterpreters(
   );
 }
 
-/** The same in milliseconds, for whoever is waited for: what is there, without its versions. */
-export async function seeInterpreters(
-  runner: Runner,
-  environment?: string,
-): Promise<readonly InterpreterInfo[]> {
-  const printed = await askBox(runner, LANGUAGES.map(glance).join("\n"), environment);
+/** The same in a millisecond, for whoever is waited for: what is there, without its versions. */
+export const GLANCE = LANGUAGES.map(glance).join("\n");
+
+/** @param printed by GLANCE, and by others */
+export function glancedAt(printed: string): readonly InterpreterInfo[] {
   const seen = new Set(printed.split("\n"));
   return LANGUAGES.filter(({ name }) => seen.has(`${MARK}${name}`)).map(unversioned);
 }

@@ -36,19 +36,28 @@ const PROBES: readonly Probe[] = [
   { promise: "no namespace can be made", attempt: "unshare -U true" },
 ];
 
-/**
- * @returns undefined when every promise held, else the first one that did not.
- */
-export async function selfTest(runner: Runner): Promise<string | undefined> {
+export interface Tested {
+  /** The first promise that did not hold, in a sentence; undefined when every one did. */
+  readonly broken: string | undefined;
+  readonly printed: string;
+}
+
+/** @param question a script that the same box is asked beside, which is a box less for whoever waits */
+export async function selfTest(runner: Runner, question = ""): Promise<Tested> {
   const lines = PROBES.map(
     ({ attempt }, index) => `if { ${attempt}; } >/dev/null 2>&1; then echo 'broken ${index}'; fi`,
   );
   let printed: string;
   try {
-    printed = await askBox(runner, [...lines, "echo whole"].join("\n"));
+    printed = await askBox(runner, [...lines, question, "echo whole"].join("\n"));
   } catch (error) {
-    return error instanceof Error ? error.message : "the sandbox failed";
+    const broken = error instanceof Error ? error.message : "the sandbox failed";
+    return { broken, printed: "" };
   }
+  return { broken: judge(printed), printed };
+}
+
+function judge(printed: string): string | undefined {
   const broken = /^broken (\d+)$/m.exec(printed)?.[1];
   if (broken !== undefined)
     return `this promise does not hold here: ${PROBES[Number(broken)]?.promise}`;

@@ -7,12 +7,17 @@ import { childrenOf, ownWardens } from "../support/host.ts";
 import { startService } from "./curl.ts";
 
 const MOST_BYTES = 20e6;
+const MOST_ASLEEP_BYTES = 4e6;
 const PLAIN = ["-H", "Content-Type: text/plain"];
+
+function bytesOf(pid: number, kind: "Private_Dirty" | "Private_Clean" | "Rss"): number {
+  const text = readFileSync(`/proc/${pid}/smaps_rollup`, "utf8");
+  return Number(new RegExp(`^${kind}: *(\\d+) kB`, "m").exec(text)?.[1]) * 1024;
+}
 
 /** Memory that a process has written and shares with no other; pages of files are the machine's. */
 function writtenBytes(pid: number): number {
-  const kib = /^Private_Dirty: *(\d+) kB/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, "utf8"));
-  return Number(kib?.[1]) * 1024;
+  return bytesOf(pid, "Private_Dirty");
 }
 
 function commandOf(pid: number): string {
@@ -56,6 +61,29 @@ test("all processes of a service at rest have written less than 20 MB", async (t
     assert.equal(pids.length, 3, "warden, keeper and Node");
     const all = sizes.reduce((sum, bytes) => sum + bytes, 0);
     assert.ok(all < MOST_BYTES, `${all} bytes`);
+  } finally {
+    await service.stop();
+  }
+});
+
+test("those of one that sleeps less than 4 MB, with every page of a file that they alone have", async (t) => {
+  const service = await startService(["--sleep"]);
+  try {
+    const warden = ownWardens().find(({ pid }) => pid === service.pid);
+    assert.ok(warden);
+    const ran = await service.curl("--data-binary", "print(6 * 7)", `${service.url}/run`, ...PLAIN);
+    assert.equal(ran, "42\n");
+    while (childrenOf(warden.pid).length > 1) await sleep(20);
+    const asleep = [warden.pid, ...descendantsOf(warden.pid)];
+    const sum = (kind: Parameters<typeof bytesOf>[1]) =>
+      asleep.reduce((all, pid) => all + bytesOf(pid, kind), 0);
+    const written = sum("Private_Dirty");
+    const own = written + sum("Private_Clean");
+    t.diagnostic(
+      `written ${(written / 1e6).toFixed(2)} MB, with pages of files ${(own / 1e6).toFixed(2)}, resident ${(sum("Rss") / 1e6).toFixed(2)}`,
+    );
+    assert.equal(asleep.length, 2, "warden and keeper");
+    assert.ok(own < MOST_ASLEEP_BYTES, `${own} bytes`);
   } finally {
     await service.stop();
   }
