@@ -11,6 +11,7 @@ import { chartOf } from "./chart.ts";
 import { openLauncher } from "./launches.ts";
 import { boxRows, memoryRows, peerRows, serviceRows } from "./rows.ts";
 import { startService } from "./service.ts";
+import { sleepRows } from "./sleeping.ts";
 import { type Row, tableOf } from "./table.ts";
 
 const { values } = parseArgs({
@@ -44,7 +45,14 @@ try {
   const service = await startService();
   try {
     rows.push(...(await serviceRows(service, launcher, effort)));
-    rows.push(...(await memoryRows(service, values.quick)));
+    // Falls asleep while the other one comes to rest.
+    const sleeper = values.quick ? undefined : await startService("--sleep");
+    try {
+      rows.push(...(await memoryRows(service, values.quick)));
+      if (sleeper !== undefined) rows.push(...(await sleepRows(sleeper)));
+    } finally {
+      await sleeper?.stop();
+    }
   } finally {
     await service.stop();
   }

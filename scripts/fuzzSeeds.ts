@@ -86,6 +86,7 @@ const PLAN = planText({
   slots: 4,
   cpus: 1.5,
   memoryBytes: 2 ** 32,
+  sleeps: true,
   listen: { host: "::", port: 8443 },
   opens: [{ name: "cert", path: "/etc/cert.pem" }],
   trees: [

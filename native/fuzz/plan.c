@@ -30,7 +30,8 @@ const char *const tree_kind_names[TREE_KINDS] = {"everywhere", "named", "root"};
 /* Of an accepted plan every line with one number has digits, and nothing but digits, behind its
  * name; what strtoull takes beside is not what was meant. */
 static void check_numbers(const char *text, size_t size) {
-  static const char *const names[] = {"slots ", "processes ", "cpu-percent ", "memory ", "job-memory ", "box-memory "};
+  static const char *const names[] = {"slots ", "processes ", "cpu-percent ", "memory ",
+                                      "job-memory ", "box-memory ", "sleeps "};
   for (size_t at = 0; at < size;) {
     const char *line = text + at, *stop = memchr(line, '\n', size - at);
     MUST(stop != NULL);

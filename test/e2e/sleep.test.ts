@@ -2,7 +2,11 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import type { IncomingMessage } from "node:http";
+import { Agent, type RequestOptions, request } from "node:https";
 import { connect } from "node:net";
+import { join } from "node:path";
 import { describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { childrenOf, ownWardens, type WardenOnHost } from "../support/host.ts";
@@ -54,7 +58,16 @@ async function connectTo({ url }: Sleeper) {
   return socket;
 }
 
-describe("sleep", { concurrency: 2 }, () => {
+async function answersWell(url: string, options: RequestOptions): Promise<boolean> {
+  const asked = request(url, options);
+  asked.end();
+  const [answer] = (await once(asked, "response")) as [IncomingMessage];
+  answer.resume();
+  await once(answer, "end");
+  return answer.statusCode === 200;
+}
+
+describe("sleep", { concurrency: 3 }, () => {
   test("S21: after a minute nothing of a job is in any process; then jobs wake it, and each is answered", async (t) => {
     const service = await startSleeper();
     try {
@@ -87,6 +100,30 @@ describe("sleep", { concurrency: 2 }, () => {
       assert.match(told, /"name":"python3","version":"3\./);
       assert.doesNotMatch(told, /"version":"unknown"/);
     } finally {
+      assert.equal(await service.stop(), 0);
+    }
+  });
+
+  test("S21: whoever asks for its health all the time does not hold it up after a job, and loses no request", async (t) => {
+    const service = await startSleeper();
+    const ca = readFileSync(join(service.directory, "cert.pem"));
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const isWell = (own: Agent | false) => answersWell(`${service.url}/health`, { ca, agent: own });
+    try {
+      assert.equal(await service.run("print(6 * 7)"), "42\n");
+      let asked = 0;
+      let longestMs = 0;
+      for (let after = 0; after < 20; after += service.starts() - 1) {
+        const begunAt = performance.now();
+        assert.deepEqual(await Promise.all([isWell(agent), isWell(false)]), [true, true]);
+        longestMs = Math.max(longestMs, performance.now() - begunAt);
+        asked += 2;
+        await sleep(5);
+      }
+      t.diagnostic(`${asked} requests, the slowest pair took ${Math.round(longestMs)} ms`);
+      assert.equal(service.starts(), 2);
+    } finally {
+      agent.destroy();
       assert.equal(await service.stop(), 0);
     }
   });

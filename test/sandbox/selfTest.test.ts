@@ -3,6 +3,7 @@ import { test } from "node:test";
 import type { Outcome } from "../../src/core/job.ts";
 import type { Runner } from "../../src/core/runner.ts";
 import { NO_OUTPUTS } from "../../src/sandbox/collect.ts";
+import { findInterpreters, GLANCE, glancedAt } from "../../src/sandbox/interpreters.ts";
 import { selfTest } from "../../src/sandbox/selfTest.ts";
 import { useRunner } from "../support/boxes.ts";
 
@@ -10,6 +11,14 @@ const runner = useRunner(1);
 
 test("a real box keeps every promise of the self-test", async () => {
   assert.equal((await selfTest(runner())).broken, undefined);
+});
+
+test("its box tells on the side what a close look finds, without the versions", async () => {
+  const seen = glancedAt((await selfTest(runner(), GLANCE)).printed);
+  const found = await findInterpreters(runner());
+  const namesOf = (all: typeof found) => all.map(({ name }) => name);
+  assert.deepEqual(namesOf(seen), namesOf(found));
+  assert.deepEqual(new Set(seen.map(({ version }) => version)), new Set(["unknown"]));
 });
 
 /** A runner whose box prints that, whatever it is asked; keeps what it was asked. */
