@@ -209,8 +209,9 @@ export async function serve(argv: readonly string[], env: NodeJS.ProcessEnv): Pr
   });
   // Clients of Piston name versions.
   const isHurried = handover.isWoken && !config.piston;
-  // Boxes are tried while the rest is loaded.
+  // Boxes are tried while the rest is loaded, in which nothing else of this process gets a turn.
   const glanced = isHurried ? glance() : undefined;
+  await glanced?.begun;
   const [{ createService }, { listen }, { jsonLog }, succession, certificate] = await Promise.all([
     import("./service.ts"),
     import("./http/server.ts"),
@@ -236,7 +237,7 @@ export async function serve(argv: readonly string[], env: NodeJS.ProcessEnv): Pr
   const tls = own === undefined ? {} : { tls: { cert: own.certPem, key: own.keyPem } };
   const fd = descriptorOf(handover, "listen");
   if (handover.isSuccessor) {
-    await succession.getReady(talk, await (glanced ?? scout()), handover.isWoken);
+    await succession.getReady(talk, await (glanced?.health ?? scout()), handover.isWoken);
   }
   const listening = await listen({ ...service, log, ...tls }, { fd });
   talk.say("serves");

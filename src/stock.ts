@@ -45,8 +45,9 @@ export async function takeStock(
   runner: SandboxRunner,
   environments: readonly EnvironmentTree[],
   look: Look = lookClosely,
+  onStarted?: () => void,
 ): Promise<void> {
-  const { broken, printed } = await selfTest(runner, GLANCE);
+  const { broken, printed } = await selfTest(runner, GLANCE, onStarted);
   if (broken !== undefined) {
     runner.report({ healthy: false, reason: broken });
     return;
@@ -60,9 +61,10 @@ export async function tryStock(
   runner: SandboxRunner,
   environments: readonly EnvironmentTree[],
   look: Look = lookClosely,
+  onStarted?: () => void,
 ): Promise<RunnerHealth> {
   try {
-    await takeStock(runner, environments, look);
+    await takeStock(runner, environments, look, onStarted);
   } catch (fault) {
     const reason =
       fault instanceof Error ? fault.message : "what boxes can do could not be found out";
@@ -71,12 +73,18 @@ export async function tryStock(
   return runner.health();
 }
 
+export interface Glanced {
+  /** Resolves when boxes are being tried, and this process can do something else meanwhile. */
+  readonly begun: Promise<unknown>;
+  readonly health: Promise<RunnerHealth>;
+}
+
 export interface StockedRunner {
   readonly runner: SandboxRunner;
   /** Takes stock, once, and says how it went; what fails is told to the operator. */
   scout(): Promise<RunnerHealth>;
-  /** The same in tenths of a second, without versions; it is to be called before `scout`, which tells them. */
-  glance(): Promise<RunnerHealth>;
+  /** The same without versions, in a moment; it is to be called before `scout`, which tells them. */
+  glance(): Glanced;
 }
 
 /**
@@ -98,8 +106,8 @@ export function stockedRunner(
     ownSlots: [spare],
     mostWaiting: 0,
   });
-  const lookAround = async (look: Look) => {
-    const health = await tryStock(scout, options.environments, look);
+  const lookAround = async (look: Look, onStarted?: () => void) => {
+    const health = await tryStock(scout, options.environments, look, onStarted);
     if (!health.healthy) process.stderr.write(`sandrun: ${health.reason}\n`);
     runner.offer(scout);
     runner.report(health);
@@ -117,7 +125,11 @@ export function stockedRunner(
       looked ??= lookAtAll();
       return looked;
     },
-    glance: () => lookAround(glance),
+    glance: () => {
+      const started = Promise.withResolvers<void>();
+      const health = lookAround(glance, started.resolve);
+      return { begun: Promise.race([started.promise, health]), health };
+    },
   };
 }
 

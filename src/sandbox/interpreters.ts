@@ -50,6 +50,7 @@ export function scriptManifest(environment: string | undefined): Manifest {
 
 /**
  * Runs a shell script in a box.
+ * @param onStarted called when it runs: from then on nothing of ours is needed until its end
  * @returns what it printed.
  * @throws Error when it did not run to its end.
  */
@@ -57,6 +58,7 @@ export async function askBox(
   runner: Runner,
   script: string,
   environment?: string,
+  onStarted: () => void = () => undefined,
 ): Promise<string> {
   const printed: Uint8Array[] = [];
   const bytes = new TextEncoder().encode(script);
@@ -69,7 +71,7 @@ export async function askBox(
       },
       mergeStreams: true,
     },
-    { onStarted: () => undefined, onPrinted: (chunk) => printed.push(chunk.bytes) },
+    { onStarted, onPrinted: (chunk) => printed.push(chunk.bytes) },
     new Stop(),
   );
   await finished.outputs.destroy();

@@ -42,14 +42,22 @@ export interface Tested {
   readonly printed: string;
 }
 
-/** @param question a script that the same box is asked beside, which is a box less for whoever waits */
-export async function selfTest(runner: Runner, question = ""): Promise<Tested> {
+/**
+ * @param question a script that the same box is asked beside, which is a box less for whoever waits
+ * @param onStarted called when it is under way
+ */
+export async function selfTest(
+  runner: Runner,
+  question = "",
+  onStarted?: () => void,
+): Promise<Tested> {
   const lines = PROBES.map(
     ({ attempt }, index) => `if { ${attempt}; } >/dev/null 2>&1; then echo 'broken ${index}'; fi`,
   );
   let printed: string;
   try {
-    printed = await askBox(runner, [...lines, question, "echo whole"].join("\n"));
+    const script = [...lines, question, "echo whole"].join("\n");
+    printed = await askBox(runner, script, undefined, onStarted);
   } catch (error) {
     const broken = error instanceof Error ? error.message : "the sandbox failed";
     return { broken, printed: "" };
