@@ -5,7 +5,7 @@
 import { resolve } from "node:path";
 import type { KeptCertificate } from "./certificate.ts";
 import type { ServeConfig } from "./config.ts";
-import { MCP_LIMITS, SERVICE_LIMITS } from "./core/limits.ts";
+import { MCP_LIMITS } from "./core/limits.ts";
 import type { Runner } from "./core/runner.ts";
 import { VERSION } from "./core/version.ts";
 import { extensionsOf, webFilesOf } from "./faces.ts";
@@ -17,7 +17,6 @@ import { SandboxRunner } from "./sandbox/runner.ts";
 import { selfTest } from "./sandbox/selfTest.ts";
 import { type Plan, planText, runtimeTree, startLocalWarden } from "./sandbox/warden.ts";
 import { boxSlotsOf, mostWaiting, ramBudgetOf, slotsOf, usualRamBudget } from "./shares.ts";
-import { SYSTEM_CLOCK } from "./store/clock.ts";
 
 function treesOf(environments: readonly EnvironmentTree[]): Plan["trees"] {
   const runtime = runtimeTree();
@@ -246,7 +245,6 @@ export async function serve(argv: readonly string[], env: NodeJS.ProcessEnv): Pr
     announce(config, listening, own);
     void scout().then(succession.giveBackMemory);
   }
-  if (isHurried) SYSTEM_CLOCK.after(SERVICE_LIMITS.lookAfterMs, () => void scout());
   const untilLeft = succession.untilReplaced({
     talk,
     traffic: listening.traffic,

@@ -142,8 +142,6 @@ export const SERVICE_LIMITS = {
   restLookMs: 2_000,
   /** How long a process that was told to leave waits for connections on which nothing happens. */
   leaveMs: 20_000,
-  /** From when a process serves that was waited for until it looks closely at what boxes have. */
-  lookAfterMs: 2_000,
   /** How long `/run` waits before it answers 202; below the 60 s of common proxies. */
   runWaitSeconds: { least: 0, usual: 50, most: 300 },
 } as const;

@@ -26,7 +26,7 @@ export interface AppDeps {
   /** Of those who follow jobs. */
   readonly places: Places;
   readonly ceilings: Ceilings;
-  /** Resolves when the runner has told the versions of what it offers; left out = it has. */
+  /** Has the runner find out the versions of what it offers, and waits for it; left out = it has. */
   readonly untilOffered?: () => Promise<unknown>;
   /** Milliseconds since 1970. */
   readonly nowMs: () => number;
