@@ -30,6 +30,13 @@ async function untilRunning(one: AsCaller, ids: readonly string[]): Promise<void
   for (const id of ids) while ((await one.status(id)).status === "queued") await sleep(20);
 }
 
+/** Each prints that word when it has come so far. */
+async function untilSaid(one: AsCaller, word: string, ids: readonly string[]): Promise<void> {
+  for (const id of ids) {
+    while (!(await one.ask("GET", `/logs/${id}`)).body.includes(word)) await sleep(20);
+  }
+}
+
 test("S23: a flood of CPU hogs is held to its share, and another caller's jobs run beside it", async () => {
   const [hog, other] = [caller("192.0.2.1"), caller("192.0.2.2")];
   const ids = [];
@@ -148,8 +155,9 @@ test("S23: when memory is short, a running job of whoever holds most gives way, 
     `import time\nx = bytearray(${mib} << 20)\nprint("ready", flush=True)\ntime.sleep(100)`;
   const kept = await modest.submit(hold(150));
   const first = await greedy.submit(hold(350));
-  await untilRunning(modest, [kept]);
-  await untilRunning(greedy, [first]);
+  // Admitted in this order, they might still start in another.
+  await untilSaid(modest, "ready", [kept]);
+  await untilSaid(greedy, "ready", [first]);
   // 850 MiB of 1,024 are more than 80 %.
   const second = await greedy.submit(hold(350));
   while ((await greedy.status(first)).outcome === undefined) await sleep(50);

@@ -1,7 +1,7 @@
 /** What a service that has nothing to do takes from its machine. */
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
-import { test } from "node:test";
+import { describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { childrenOf, ownWardens } from "../support/host.ts";
 import { startService } from "./curl.ts";
@@ -37,54 +37,67 @@ function mountsOf(pid: number): { readonly held: readonly string[]; readonly own
   };
 }
 
-test("all processes of a service at rest have written less than 20 MB", async (t) => {
-  const service = await startService([]);
-  try {
-    const warden = ownWardens().find(({ pid }) => pid === service.pid);
-    assert.ok(warden);
-    const node = () => childrenOf(warden.pid).find((pid) => commandOf(pid).includes("serve-run"));
-    const first = node();
-    assert.ok(first !== undefined);
-    const ran = await service.curl("--data-binary", "print(6 * 7)", `${service.url}/run`, ...PLAIN);
-    assert.equal(ran, "42\n");
-    // Whoever served it is replaced after a minute; what waited for more of its kind has gone by then.
-    while (childrenOf(warden.pid).includes(first) || node() === undefined) await sleep(20);
-    const keeper = childrenOf(warden.pid).find((pid) => pid !== node());
-    assert.ok(keeper !== undefined);
-    // Those of the slot on which the successor tried its boxes out go seconds later.
-    while (mountsOf(keeper).held.length > 1 || childrenOf(keeper).length > 0) await sleep(20);
-    const { held, own } = mountsOf(keeper);
-    assert.deepEqual(held, [own], "the keeper is in the mounts of a slot");
-    const pids = [warden.pid, ...descendantsOf(warden.pid)];
-    const sizes = pids.map(writtenBytes);
-    t.diagnostic(sizes.map((bytes) => `${(bytes / 1e6).toFixed(2)} MB`).join(", "));
-    assert.equal(pids.length, 3, "warden, keeper and Node");
-    const all = sizes.reduce((sum, bytes) => sum + bytes, 0);
-    assert.ok(all < MOST_BYTES, `${all} bytes`);
-  } finally {
-    await service.stop();
-  }
-});
+// Both wait for a minute.
+describe("at rest", { concurrency: 2 }, () => {
+  test("all processes of a service at rest have written less than 20 MB", async (t) => {
+    const service = await startService([]);
+    try {
+      const warden = ownWardens().find(({ pid }) => pid === service.pid);
+      assert.ok(warden);
+      const node = () => childrenOf(warden.pid).find((pid) => commandOf(pid).includes("serve-run"));
+      const first = node();
+      assert.ok(first !== undefined);
+      const ran = await service.curl(
+        "--data-binary",
+        "print(6 * 7)",
+        `${service.url}/run`,
+        ...PLAIN,
+      );
+      assert.equal(ran, "42\n");
+      // Whoever served it is replaced after a minute; what waited for more of its kind has gone by then.
+      while (childrenOf(warden.pid).includes(first) || node() === undefined) await sleep(20);
+      const keeper = childrenOf(warden.pid).find((pid) => pid !== node());
+      assert.ok(keeper !== undefined);
+      // Those of the slot on which the successor tried its boxes out go seconds later.
+      while (mountsOf(keeper).held.length > 1 || childrenOf(keeper).length > 0) await sleep(20);
+      const { held, own } = mountsOf(keeper);
+      assert.deepEqual(held, [own], "the keeper is in the mounts of a slot");
+      const pids = [warden.pid, ...descendantsOf(warden.pid)];
+      const sizes = pids.map(writtenBytes);
+      t.diagnostic(sizes.map((bytes) => `${(bytes / 1e6).toFixed(2)} MB`).join(", "));
+      assert.equal(pids.length, 3, "warden, keeper and Node");
+      const all = sizes.reduce((sum, bytes) => sum + bytes, 0);
+      assert.ok(all < MOST_BYTES, `${all} bytes`);
+    } finally {
+      await service.stop();
+    }
+  });
 
-test("those of one that sleeps less than 4 MB, with every page of a file that they alone have", async (t) => {
-  const service = await startService(["--sleep"]);
-  try {
-    const warden = ownWardens().find(({ pid }) => pid === service.pid);
-    assert.ok(warden);
-    const ran = await service.curl("--data-binary", "print(6 * 7)", `${service.url}/run`, ...PLAIN);
-    assert.equal(ran, "42\n");
-    while (childrenOf(warden.pid).length > 1) await sleep(20);
-    const asleep = [warden.pid, ...descendantsOf(warden.pid)];
-    const sum = (kind: Parameters<typeof bytesOf>[1]) =>
-      asleep.reduce((all, pid) => all + bytesOf(pid, kind), 0);
-    const written = sum("Private_Dirty");
-    const own = written + sum("Private_Clean");
-    t.diagnostic(
-      `written ${(written / 1e6).toFixed(2)} MB, with pages of files ${(own / 1e6).toFixed(2)}, resident ${(sum("Rss") / 1e6).toFixed(2)}`,
-    );
-    assert.equal(asleep.length, 2, "warden and keeper");
-    assert.ok(own < MOST_ASLEEP_BYTES, `${own} bytes`);
-  } finally {
-    await service.stop();
-  }
+  test("those of one that sleeps less than 4 MB, with every page of a file that they alone have", async (t) => {
+    const service = await startService(["--sleep"]);
+    try {
+      const warden = ownWardens().find(({ pid }) => pid === service.pid);
+      assert.ok(warden);
+      const ran = await service.curl(
+        "--data-binary",
+        "print(6 * 7)",
+        `${service.url}/run`,
+        ...PLAIN,
+      );
+      assert.equal(ran, "42\n");
+      while (childrenOf(warden.pid).length > 1) await sleep(20);
+      const asleep = [warden.pid, ...descendantsOf(warden.pid)];
+      const sum = (kind: Parameters<typeof bytesOf>[1]) =>
+        asleep.reduce((all, pid) => all + bytesOf(pid, kind), 0);
+      const written = sum("Private_Dirty");
+      const own = written + sum("Private_Clean");
+      t.diagnostic(
+        `written ${(written / 1e6).toFixed(2)} MB, with pages of files ${(own / 1e6).toFixed(2)}, resident ${(sum("Rss") / 1e6).toFixed(2)}`,
+      );
+      assert.equal(asleep.length, 2, "warden and keeper");
+      assert.ok(own < MOST_ASLEEP_BYTES, `${own} bytes`);
+    } finally {
+      await service.stop();
+    }
+  });
 });

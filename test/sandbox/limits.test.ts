@@ -37,7 +37,7 @@ test("S5: files count: 100 MB in /work end a job of 64 MB", async () => {
     const code = `
 import os
 with open("${place}/file", "wb") as file:
-    for _ in range(60 if "${place}" == "/dev/shm" else 100): file.write(bytes(1 << 20))
+    for _ in range(63 if "${place}" == "/dev/shm" else 100): file.write(bytes(1 << 20))
 print("written")`;
     const ran = await run(runner(), { code, memoryMb: 64 });
     assert.deepEqual(ran.outcome, { kind: "out_of_memory" }, place);
