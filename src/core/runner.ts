@@ -82,7 +82,7 @@ export interface Finished {
   readonly usage: Usage;
   /**
    * What the box's own processes worked for it, in milliseconds of CPU time: relaying what it
-   * printed, reading what it made. On the caller's bill, too. Left out = nothing.
+   * printed, reading what it made; and choosing among that. On the caller's bill, too. Left out = nothing.
    */
   readonly boxCpuMs?: number;
   /** The layers that held in that box, as the box reported them. */

@@ -12,7 +12,14 @@ import type {
 } from "../core/runner.ts";
 import type { StopSignal } from "../core/stop.ts";
 import type { Box } from "./box.ts";
-import { type Chooser, chooserFor, collect, NO_OUTPUTS, OutputLimit } from "./collect.ts";
+import {
+  type Chooser,
+  chooserFor,
+  choosingMs,
+  collect,
+  NO_OUTPUTS,
+  OutputLimit,
+} from "./collect.ts";
 import type { EnvironmentTree } from "./environments.ts";
 import { Groups } from "./groups.ts";
 import type { Handover } from "./handover.ts";
@@ -200,7 +207,8 @@ export class SandboxRunner implements Runner {
     const { slot, release } = leased;
     const { box } = leased;
     const { isolation } = box;
-    const isOutput = chooserFor(spec.input, spec.manifest.outputs);
+    const choosing = { steps: 0 };
+    const isOutput = chooserFor(spec.input, spec.manifest.outputs, choosing);
     const kind = this.#handover.trees[this.#environmentOf(spec) - 1];
     const { cpus } = this.#options;
     const place = {
@@ -221,7 +229,8 @@ export class SandboxRunner implements Runner {
       return { ...this.#unrun({ kind: "sandbox_error", step: faultOf(error).step }), isolation };
     }
     const collected = await this.#collectFrom(leased, isOutput, ended);
-    return { isolation, ...collected, boxCpuMs: this.#boxCpuMsSince(slot, beforeMs) };
+    const boxCpuMs = this.#boxCpuMsSince(slot, beforeMs) + choosingMs(choosing);
+    return { isolation, ...collected, boxCpuMs };
   }
 
   /** The end of a job is told, whatever the kernel does not tell. */

@@ -3,6 +3,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { BOX_LIMITS, MANIFEST_LIMITS } from "../../src/core/limits.ts";
 import { chooserFor, OutputLimit } from "../../src/sandbox/collect.ts";
+import { hold, useRunner } from "../support/boxes.ts";
+
+const runner = useRunner(1);
 
 const NO_INPUT = { files: [], directories: [] };
 const ENTRY = {
@@ -15,7 +18,7 @@ const ENTRY = {
 
 /** Of as many paths as a box can hold, how many are looked at until it is too much. */
 function lookedAt(globs: readonly string[], pathOf: (index: number) => string, stepsMost?: number) {
-  const isOutput = chooserFor(NO_INPUT, globs, stepsMost);
+  const isOutput = chooserFor(NO_INPUT, globs, { steps: 0 }, stepsMost);
   for (let index = 0; index < BOX_LIMITS.workInodes; index++) {
     try {
       isOutput({ path: pathOf(index), entry: ENTRY });
@@ -55,4 +58,20 @@ test("many patterns in one are work too, though each fails at its first characte
   const globs = [`${letters}${letters}`];
   // 676 of them.
   assert.ok(lookedAt(globs, () => "0", FEW_STEPS) < FEW_STEPS / (4 * 676));
+});
+
+test("S23: choosing is on the bill of whoever sent the patterns, also when it was too much", async () => {
+  const code = `
+import os
+os.makedirs("${"a".repeat(200)}")
+for number in range(2000): open(f"${"a".repeat(200)}/${"a".repeat(200)}{number}", "w").close()`;
+  const boxCpuMs = async (outputs: readonly string[]) => {
+    const { finished, outcome } = await hold(runner(), { code, outputs });
+    await finished.outputs.destroy();
+    return { outcome: outcome.kind, cpuMs: finished.boxCpuMs ?? 0 };
+  };
+  const cheap = await boxCpuMs(["none/*"]);
+  const costly = await boxCpuMs(COSTLY);
+  assert.deepEqual([cheap.outcome, costly.outcome], ["exited", "output_limit"]);
+  assert.ok(costly.cpuMs > cheap.cpuMs + 250, `${costly.cpuMs} and ${cheap.cpuMs}`);
 });
