@@ -37,23 +37,30 @@ function mountsOf(pid: number): { readonly held: readonly string[]; readonly own
   };
 }
 
+/** A service, and a job for it. */
+async function startToUse(options: readonly string[]) {
+  const service = await startService(options);
+  const warden = ownWardens().find(({ pid }) => pid === service.pid);
+  assert.ok(warden);
+  return {
+    service,
+    warden,
+    use: async () => {
+      const run = `${service.url}/run`;
+      assert.equal(await service.curl("--data-binary", "print(6 * 7)", run, ...PLAIN), "42\n");
+    },
+  };
+}
+
 // Both wait for a minute.
 describe("at rest", { concurrency: 2 }, () => {
   test("all processes of a service at rest have written less than 20 MB", async (t) => {
-    const service = await startService([]);
+    const { service, warden, use } = await startToUse([]);
     try {
-      const warden = ownWardens().find(({ pid }) => pid === service.pid);
-      assert.ok(warden);
       const node = () => childrenOf(warden.pid).find((pid) => commandOf(pid).includes("serve-run"));
       const first = node();
       assert.ok(first !== undefined);
-      const ran = await service.curl(
-        "--data-binary",
-        "print(6 * 7)",
-        `${service.url}/run`,
-        ...PLAIN,
-      );
-      assert.equal(ran, "42\n");
+      await use();
       // Whoever served it is replaced after a minute; what waited for more of its kind has gone by then.
       while (childrenOf(warden.pid).includes(first) || node() === undefined) await sleep(20);
       const keeper = childrenOf(warden.pid).find((pid) => pid !== node());
@@ -74,17 +81,9 @@ describe("at rest", { concurrency: 2 }, () => {
   });
 
   test("those of one that sleeps less than 4 MB, with every page of a file that they alone have", async (t) => {
-    const service = await startService(["--sleep"]);
+    const { service, warden, use } = await startToUse(["--sleep"]);
     try {
-      const warden = ownWardens().find(({ pid }) => pid === service.pid);
-      assert.ok(warden);
-      const ran = await service.curl(
-        "--data-binary",
-        "print(6 * 7)",
-        `${service.url}/run`,
-        ...PLAIN,
-      );
-      assert.equal(ran, "42\n");
+      await use();
       while (childrenOf(warden.pid).length > 1) await sleep(20);
       const asleep = [warden.pid, ...descendantsOf(warden.pid)];
       const sum = (kind: Parameters<typeof bytesOf>[1]) =>
