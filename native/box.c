@@ -9,10 +9,10 @@
  * first byte of a job is read; it checks each layer, says READY, takes the job's files itself (so that
  * they are charged to the job and written with the program's rights) and executes the program.
  * PID 1 relays, waits, kills what is left and says EXITED; last, when it is asked for the output
- * files, a collector with the program's rights answers until the peer closes the stream. Then PID 1
- * exits and the kernel takes everything away.
+ * files, it becomes the collector: with the program's rights and no descriptor but the stream it
+ * answers until the peer closes that. Then it exits and the kernel takes everything away.
  *
- * PID 1 reads no job data but stdin, and executes nothing.
+ * While a program runs, PID 1 reads no job data but stdin; and it executes nothing.
  *
  * Keeps S17 of SECURITY.md.
  */
@@ -27,7 +27,6 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -102,7 +101,7 @@ static int assemble(const struct box_setup *setup, int *stand_ins, struct fault 
   TRY(prctl(PR_SET_DUMPABLE, 1, 0, 0, 0), "become dumpable for the set-up");
   TRY(sethostname("sandrun", 7), "set the host name");
   if (setup->warm != NULL && setup->warm->take_number(fault) == -1) return -1;
-  if (build_box_root(&setup->request, setup->trees, setup->tree_count, stand_ins, fault) == -1) return -1;
+  if (build_box_root(&setup->request, stand_ins, fault) == -1) return -1;
   if (setup->warm != NULL && setup->warm->take_program(fault) == -1) return -1;
   if (enter_time_namespace(fault) == -1) return -1;
   TRY(prctl(PR_SET_DUMPABLE, 0, 0, 0, 0), "become undumpable");
@@ -151,30 +150,18 @@ static pid_t fork_hand(const struct box_setup *setup, const struct pipes *pipes,
   live_as_hand(setup);
 }
 
-static void run_collector(int stream, bool is_asked) {
+/* Nothing is left to wait for or to kill, so this process takes the program's rights itself. */
+static void become_collector(int stream, bool is_asked) {
   struct fault fault = {0};
   char asked;
   /* Most peers have seen enough and hang up. */
   if (!is_asked && recv(stream, &asked, 1, MSG_PEEK) != 1) return;
-  pid_t pid = fork();
-  if (pid == -1) {
-    fail(&fault, "start the collector");
+  if (keep_descriptors(&stream, 1, 0, &fault) == -1) {
     send_fault(stream, &fault);
     return;
   }
-  if (pid == 0) {
-    int fds[] = {stream};
-    bool ready = keep_descriptors(fds, 1, 0, &fault) == 0 && become_program(&fault) == 0;
-    if (!ready) send_fault(0, &fault);
-    _exit(ready ? collect(0, is_asked) : 1);
-  }
-  int status = 0;
-  while (waitpid(pid, &status, 0) == -1 && errno == EINTR) continue;
-  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
-    errno = ECHILD;
-    fail(&fault, "the collector died");
-    send_fault(stream, &fault);
-  }
+  const bool ready = become_program(&fault) == 0;
+  if (!ready || collect(0, is_asked, &fault) == -1) send_fault(0, &fault);
 }
 
 /* The end of children, and the keeper's word that the job must end. */
@@ -227,6 +214,6 @@ void live_as_box(const struct box_setup *setup) {
     send_fault(relay.stream, &fault);
     _exit(1);
   }
-  if (relay_job(&relay)) run_collector(relay.stream, relay.is_asked);
+  if (relay_job(&relay)) become_collector(relay.stream, relay.is_asked);
   _exit(0);
 }

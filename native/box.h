@@ -87,6 +87,6 @@ bool relay_job(struct relay *relay);
 
 /* Answers LIST and FETCH on `stream` until the peer closes it; `is_asked` is a LIST that was read
  * before. Runs with the program's rights. */
-int collect(int stream, bool is_asked);
+int collect(int stream, bool is_asked, struct fault *fault);
 
 #endif

@@ -119,7 +119,7 @@ static int send_content(int stream, const char *path, uint64_t most) {
   return send_frame(stream, FRAME_CONTENT_END, &error, sizeof error, NULL, 0);
 }
 
-int collect(int stream, bool is_asked) {
+int collect(int stream, bool is_asked, struct fault *fault) {
   struct frame_header header;
   uint64_t most;
   char path[PATH_MOST + 1];
@@ -135,8 +135,8 @@ int collect(int stream, bool is_asked) {
     } else if (header.type != FRAME_STDIN && header.type != FRAME_STDIN_END &&
                header.type != FRAME_SIGNAL && header.type != FRAME_RESIZE && header.type != FRAME_KILL) {
       /* Those five may have crossed the job's end on the way; anything else is a fault. */
-      return 1;
+      return FAIL_WITH(fault, EPROTO, "serve the outputs");
     }
   }
-  return got == 0 ? 0 : 1;
+  return got == 0 ? 0 : fail(fault, "read what is asked of the outputs");
 }

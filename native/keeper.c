@@ -40,7 +40,6 @@ struct slot {
 
 struct keeper {
   int slot_count, tree_count, signals;
-  bool is_away; /* in namespaces of a slot */
   struct home home; /* held, or an inode number of these would be given to a slot's and look like ours */
   struct slot slots[SLOTS_MOST];
   struct tree trees[TREES_MOST];
@@ -63,21 +62,15 @@ static int write_map(pid_t pid, const char *name, uint32_t slot, struct fault *f
   return failed ? -1 : 0;
 }
 
-static pid_t clone_box(const struct box_setup *setup, struct fault *fault) {
-  struct clone_args args = {
-      .flags = CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS,
-      .exit_signal = SIGCHLD};
-  args.flags &= ~BROKEN_NAMESPACES;
-  pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof args);
-  if (pid == 0) live_as_box(setup);
-  TRY(pid, "clone the box");
-  return pid;
-}
-
 static pid_t make_box(const struct keeper *keeper, const struct box_setup *setup, struct fault *fault) {
+  const struct lease *lease = &keeper->slots[setup->request.slot].lease;
   const uint32_t warm_from = setup->request.warm_from;
-  if (warm_from == 0) return clone_box(setup, fault);
-  return bear_box(&keeper->templates[warm_from - 1], setup, &keeper->slots[setup->request.slot].lease, fault);
+  uint64_t flags = CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS;
+  if (warm_from != 0) return bear_box(&keeper->templates[warm_from - 1], setup, lease, fault);
+  flags &= ~BROKEN_NAMESPACES;
+  pid_t pid = clone_in_lease(lease, &keeper->home, flags, fault);
+  if (pid == 0) live_as_box(setup);
+  return pid;
 }
 
 static int start_box(struct keeper *keeper, int connection, const struct box_request *request,
@@ -87,8 +80,7 @@ static int start_box(struct keeper *keeper, int connection, const struct box_req
                             .tree_count = keeper->tree_count, .filter = &keeper->filter};
   int *mapped = setup.mapped;
   memcpy(setup.outer_namespaces, keeper->namespaces, sizeof keeper->namespaces);
-  keeper->is_away = true;
-  if (enter_lease(&slot->lease, &keeper->home, &setup, fault) == -1) return -1;
+  if (make_lease(&slot->lease, &keeper->home, &setup, fault) == -1) return -1;
   if (ask_groups(KEEPER_WARDEN, request->slot, &setup.groups, fault) == -1) return -1;
   int result = pipe2(mapped, O_CLOEXEC);
   if (result == -1) {
@@ -157,11 +149,7 @@ static int take_request(struct keeper *keeper, int connection, struct fault *fau
   if (receive_timeout(connection, REQUEST_SECONDS) == -1 ||
       recv(connection, &head, sizeof head, MSG_WAITALL) != sizeof head)
     return FAIL_WITH(fault, EPROTO, "read the request");
-  if (head.magic == TEMPLATE_MAGIC) {
-    /* The channel's sockets would be counted in the slot's namespace that we entered last. */
-    if (return_home(&keeper->home, fault) == -1) return -1;
-    return start_template(keeper->templates, head.number, connection, fault);
-  }
+  if (head.magic == TEMPLATE_MAGIC) return start_template(keeper->templates, head.number, connection, fault);
   memcpy(&request, &head, sizeof head);
   const size_t rest = sizeof request - sizeof head;
   if (recv(connection, (char *)&request + sizeof head, rest, MSG_WAITALL) != (ssize_t)rest ||
@@ -216,13 +204,10 @@ static void stop_hoarder(struct keeper *keeper) {
   if (slot != -1 && keeper->slots[slot].box != 0) (void)kill(keeper->slots[slot].box, SIGUSR1);
 }
 
-/* Milliseconds until something is to be looked at without an event; -1 = never. When no slot's mounts are
- * left, the keeper itself is the last who could hold some. */
+/* Milliseconds until something is to be looked at without an event; -1 = never. */
 static int time_to_wait(struct keeper *keeper, bool watches) {
-  struct fault ignored;
   bool some_left = false;
-  for (int i = 0; i < keeper->slot_count; i++) some_left |= keep_fresh(&keeper->slots[i].lease, &keeper->home);
-  if (!some_left && keeper->is_away && return_home(&keeper->home, &ignored) == 0) keeper->is_away = false;
+  for (int i = 0; i < keeper->slot_count; i++) some_left |= keep_fresh(&keeper->slots[i].lease);
   return watches ? HOARD_LOOK_MS : some_left ? LEASE_FRESH_MS : -1;
 }
 

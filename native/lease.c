@@ -15,9 +15,13 @@
 #include "lease.h"
 
 #include <fcntl.h>
+#include <linux/sched.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "breakable.h"
@@ -33,31 +37,51 @@ int open_home(struct home *home, struct fault *fault) {
   return 0;
 }
 
-int return_home(const struct home *home, struct fault *fault) {
-  TRY(setns(home->network, CLONE_NEWNET), "return to the keeper's network namespace");
-  TRY(setns(home->mounts, CLONE_NEWNS), "return to the keeper's mount namespace");
-  return 0;
+/* Whoever cannot stands where nothing but boxes has business: there is no going on. */
+static void return_home(const struct home *home) {
+  if (setns(home->network, CLONE_NEWNET) == -1 || setns(home->mounts, CLONE_NEWNS) == -1) _exit(1);
 }
 
-static int enter_network(struct lease *lease, struct fault *fault) {
-  if (BROKEN(NETWORK)) return 0;
-  if (lease->network != -1) {
-    TRY(setns(lease->network, CLONE_NEWNET), "enter the slot's network namespace");
-    return 0;
-  }
-  TRY(unshare(CLONE_NEWNET), "make the slot's network namespace");
+static int make_network(struct lease *lease, struct fault *fault) {
+  if (lease->network != -1) return 0;
+  if (!BROKEN(NETWORK)) TRY(unshare(CLONE_NEWNET), "make the slot's network namespace");
   lease->network = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
   TRY(lease->network, "hold the slot's network namespace");
   return 0;
 }
 
-static int make_mounts(struct lease *lease, const struct box_setup *setup, struct fault *fault) {
-  TRY(unshare(CLONE_NEWNS), "make the slot's mount namespace");
+/* In ./proc, by a process that is PID 1 of the namespace that it shows, and then gone. */
+static int show_nobody(struct fault *fault) {
+  struct clone_args args = {.flags = CLONE_NEWPID, .exit_signal = SIGCHLD};
+  pid_t child = (pid_t)syscall(SYS_clone3, &args, sizeof args);
+  if (child == 0) _exit(mount("proc", "proc", "proc", PROC_FLAGS, NULL) == -1 ? errno : 0);
+  TRY(child, "start who mounts a slot's /proc");
+  int status = 0;
+  while (waitpid(child, &status, 0) == -1)
+    if (errno != EINTR) return fail(fault, "wait for a slot's /proc");
+  if (!WIFEXITED(status)) return FAIL_WITH(fault, ECHILD, "mount a slot's /proc");
+  if (WEXITSTATUS(status) != 0) return FAIL_WITH(fault, WEXITSTATUS(status), "mount a slot's /proc");
+  return 0;
+}
+
+static int build_mounts(const struct box_setup *setup, struct fault *fault) {
   TRY(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), "make a slot's mounts private");
   if (build_base(&setup->request, setup->trees, setup->tree_count, fault) == -1) return -1;
-  TRY(chdir("/"), "leave the root of a box");
-  lease->mounts = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
-  TRY(lease->mounts, "hold the slot's mount namespace");
+  if (show_nobody(fault) == -1) return -1;
+  return enter_root(fault);
+}
+
+static int make_mounts(struct lease *lease, const struct box_setup *setup, struct fault *fault) {
+  TRY(unshare(CLONE_NEWNS), "make the slot's mount namespace");
+  /* While there is a /proc with this process in it. */
+  int mounts = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+  TRY(mounts, "hold the slot's mount namespace");
+  if (build_mounts(setup, fault) == -1) {
+    close(mounts);
+    return -1;
+  }
+  lease->mounts = mounts;
+  lease->environment = setup->request.environment;
   lease->mounted_ms = now_ms();
   lease->boxes = 0;
   return 0;
@@ -86,35 +110,43 @@ static void let_go(int mounts) {
   close(gate[1]);
 }
 
-bool keep_fresh(struct lease *lease, const struct home *home) {
+bool keep_fresh(struct lease *lease) {
   if (lease->mounts == -1) return false;
   if (!is_stale(lease)) return true;
-  /* Whoever is in it holds it, too. */
-  (void)setns(home->mounts, CLONE_NEWNS);
   let_go(lease->mounts);
   lease->mounts = -1;
   return false;
 }
 
-static int enter_mounts(struct lease *lease, const struct home *home, const struct box_setup *setup,
-                        struct fault *fault) {
-  if (keep_fresh(lease, home)) {
-    TRY(setns(lease->mounts, CLONE_NEWNS), "enter the slot's mount namespace");
-    return 0;
-  }
-  TRY(setns(home->mounts, CLONE_NEWNS), "return to the keeper's mount namespace");
-  return make_mounts(lease, setup, fault);
-}
-
-int enter_lease(struct lease *lease, const struct home *home, struct box_setup *setup, struct fault *fault) {
+int make_lease(struct lease *lease, const struct home *home, struct box_setup *setup, struct fault *fault) {
   struct stat status;
-  if (!has_common_base(&setup->request, setup->trees)) {
-    TRY(setns(home->mounts, CLONE_NEWNS), "return to the keeper's mount namespace");
-    return enter_network(lease, fault);
+  if (lease->environment != setup->request.environment) lease->boxes = BOXES_MOST;
+  if (!keep_fresh(lease) || lease->network == -1) {
+    int result = make_network(lease, fault);
+    if (result == 0 && lease->mounts == -1) result = make_mounts(lease, setup, fault);
+    return_home(home);
+    if (result == -1) return -1;
   }
-  if (enter_mounts(lease, home, setup, fault) == -1) return -1;
   lease->boxes++;
   TRY(fstat(lease->mounts, &status), "look at the slot's mount namespace");
   setup->outer_namespaces[LAYER_MOUNT - LAYER_USER] = status.st_ino;
-  return enter_network(lease, fault);
+  return 0;
+}
+
+static int enter_lease(const struct lease *lease, struct fault *fault) {
+  TRY(setns(lease->network, CLONE_NEWNET), "enter the slot's network namespace");
+  TRY(setns(lease->mounts, CLONE_NEWNS), "enter the slot's mount namespace");
+  return 0;
+}
+
+pid_t clone_in_lease(const struct lease *lease, const struct home *home, uint64_t flags, struct fault *fault) {
+  struct clone_args args = {.flags = flags, .exit_signal = SIGCHLD};
+  pid_t pid = enter_lease(lease, fault);
+  if (pid == 0) {
+    pid = (pid_t)syscall(SYS_clone3, &args, sizeof args);
+    if (pid == 0) return 0;
+    if (pid == -1) fail(fault, "clone the box");
+  }
+  return_home(home);
+  return pid;
 }

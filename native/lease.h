@@ -8,24 +8,26 @@
 
 struct lease {
   int network; /* a namespace; -1 = not made yet */
-  int mounts;  /* the same, with the read-only part of the boxes' file system in it */
+  int mounts;  /* the same; its root is the read-only part of the boxes' file system */
+  uint32_t environment;
   unsigned boxes; /* that found these mounts */
   int64_t mounted_ms;
 };
 
 enum { LEASE_FRESH_MS = 10000 };
 
-/* The keeper's own namespaces, to return to. */
+/* The keeper's own namespaces, where it is but for the moment of a clone. */
 struct home {
   int network, mounts;
 };
 
 int open_home(struct home *home, struct fault *fault);
-int return_home(const struct home *home, struct fault *fault);
-/* Enters what the slot of the box has, making it where there is none; and tells in `setup` what
- * the box must not be found in. */
-int enter_lease(struct lease *lease, const struct home *home, struct box_setup *setup, struct fault *fault);
+/* Makes of what the slot of the box has what is not there or not fresh, and tells in `setup` what the
+ * box must not be found in. */
+int make_lease(struct lease *lease, const struct home *home, struct box_setup *setup, struct fault *fault);
+/* clone3 with `flags` in the namespaces of a slot. */
+pid_t clone_in_lease(const struct lease *lease, const struct home *home, uint64_t flags, struct fault *fault);
 /* Drops mounts that are not fresh any more; boxes that live have copies of their own. True when some are left. */
-bool keep_fresh(struct lease *lease, const struct home *home);
+bool keep_fresh(struct lease *lease);
 
 #endif

@@ -2,9 +2,9 @@
  *
  * Nothing is shared with a box that lives at the same time: overlays of the skeleton, /usr and prepared
  * trees instead of binds, since on a shared inode one job could watch another (inotify) or block it (flock);
- * fresh tmpfs for what can be written. What is the same in all boxes of a slot lies ready in its
- * mounts (lease.c). Built in /box of the keeper's root, then pivoted to; what was above is
- * dropped before any byte of a job arrives.
+ * fresh tmpfs for what can be written. What is the same in all boxes of a slot is the root of its
+ * mounts (lease.c), of which the box has a copy: built in /box of the keeper's root, then pivoted to, and what was above
+ * is dropped.
  *
  * Keeps S1, S7 and S10 of SECURITY.md.
  */
@@ -61,10 +61,6 @@ static bool is_whole_system(const struct box_request *request, const struct tree
   return request->environment != 0 && trees[request->environment - 1].kind == TREE_ROOT;
 }
 
-bool has_common_base(const struct box_request *request, const struct tree *trees) {
-  return !is_whole_system(request, trees);
-}
-
 /* The skeleton that belongs to the system that was asked for. */
 static int mount_skeleton(const struct box_request *request, const struct tree *trees, struct fault *fault) {
   char layers[48] = "/empty:/skeleton";
@@ -103,35 +99,25 @@ static int mount_environment(const struct box_request *request, const struct tre
 
 int build_base(const struct box_request *request, const struct tree *trees, int tree_count, struct fault *fault) {
   if (mount_skeleton(request, trees, fault) == -1 || mount_system(request, trees, fault) == -1) return -1;
-  if (mount_trees(trees, tree_count, fault) == -1) return -1;
+  if (mount_trees(trees, tree_count, fault) == -1 || mount_environment(request, trees, fault) == -1) return -1;
   return bind_devices(request, fault);
 }
 
-/* What belongs to the slot would be locked in the box's copy; a bind of all of it is the box's own. */
-static int take_base(struct fault *fault) {
-  TRY(mount("/box", "/box", NULL, MS_BIND | MS_REC, NULL), "take the slot's mounts");
-  TRY(chdir("/box"), "enter the box's root");
+int enter_root(struct fault *fault) {
+  TRY((int)syscall(SYS_pivot_root, ".", "."), "pivot to the new root");
+  TRY(umount2(".", MNT_DETACH), "drop the root before it");
+  TRY(chdir("/"), "enter the new root");
   return 0;
 }
 
-static int enter_box_root(struct fault *fault) {
-  TRY((int)syscall(SYS_pivot_root, ".", "."), "pivot to the box's root");
-  TRY(umount2(".", MNT_DETACH), "drop the keeper's root");
-  TRY(chdir("/"), "enter the box's root");
-  return 0;
-}
-
-int build_box_root(const struct box_request *request, const struct tree *trees, int tree_count,
-                   int *stand_ins, struct fault *fault) {
+int build_box_root(const struct box_request *request, int *stand_ins, struct fault *fault) {
   TRY(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), "make mounts private");
-  const bool is_built = has_common_base(request, trees);
-  if ((is_built ? take_base(fault) : build_base(request, trees, tree_count, fault)) == -1) return -1;
-  if (mount_environment(request, trees, fault) == -1 || mount_own_devices(request, fault) == -1) return -1;
+  TRY(chdir("/"), "enter the box's root");
+  if (mount_own_devices(request, fault) == -1) return -1;
   if (mount_tmpfs("tmp", request->tmp_bytes, request->tmp_inodes, 01777, fault) == -1) return -1;
   const char *hidden = "hidepid=2";
   if (BROKEN(PROC)) hidden = NULL;
   TRY(mount("proc", "proc", "proc", PROC_FLAGS, hidden), "mount /proc");
   if (cover_proc(stand_ins, fault) == -1) return -1;
-  if (mount_tmpfs("work", request->work_bytes, request->work_inodes, 0755, fault) == -1) return -1;
-  return enter_box_root(fault);
+  return mount_tmpfs("work", request->work_bytes, request->work_inodes, 0755, fault);
 }

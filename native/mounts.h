@@ -44,16 +44,13 @@ enum stand_in { STAND_MEMINFO, STAND_CPUINFO, STAND_STAT, STAND_COUNT };
 int build_keeper_root(const char *root, const struct tree *trees, int tree_count, int slots,
                       bool may_make_nodes, struct fault *fault);
 /* Makes the working directory the root of this mount namespace and drops everything else. */
-int enter_keeper_root(struct fault *fault);
+int enter_root(struct fault *fault);
 
-/* Whether the read-only part of the box's file system is the one that its slot holds ready. */
-bool has_common_base(const struct box_request *request, const struct tree *trees);
-/* Builds that part in /box, and enters it. */
+/* Builds in /box what is the same in all boxes of a slot and environment, the read-only part of their file system, and
+ * enters it. */
 int build_base(const struct box_request *request, const struct tree *trees, int tree_count, struct fault *fault);
-
-/* Builds and enters the file system of one box, and opens its stand-ins for writing. */
-int build_box_root(const struct box_request *request, const struct tree *trees, int tree_count,
-                   int *stand_ins, struct fault *fault);
+/* Builds the rest, whose root that is, and opens the stand-ins for writing. */
+int build_box_root(const struct box_request *request, int *stand_ins, struct fault *fault);
 
 /* Makes `directory` as boxes see it before anything is mounted there, with a small /etc from the one
  * in `etc`. `flags` are of open(2): of a prepared tree no link is followed. */

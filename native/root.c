@@ -137,10 +137,3 @@ int build_keeper_root(const char *root, const struct tree *trees, int tree_count
   TRY(mount("/proc", "proc", NULL, MS_BIND | MS_REC, NULL), "bind /proc");
   return 0;
 }
-
-int enter_keeper_root(struct fault *fault) {
-  TRY((int)syscall(SYS_pivot_root, ".", "."), "pivot to the keeper's root");
-  TRY(umount2(".", MNT_DETACH), "drop the host's root");
-  TRY(chdir("/"), "enter the new root");
-  return 0;
-}

@@ -124,7 +124,7 @@ static int bear_keeper(struct birth *birth, struct fault *fault) {
   if (build_keeper_root(root, birth->plan->trees, birth->plan->tree_count, (int)birth->plan->slots,
                         birth->range->privileged, fault) == -1)
     return -1;
-  if (enter_keeper_root(fault) == -1) return -1;
+  if (enter_root(fault) == -1) return -1;
   TRY(pipe2(mapped, O_CLOEXEC), "make a pipe for the keeper");
   birth->mapped = mapped[0];
   if (become_owner(birth->range, fault) == -1) return -1;

@@ -205,7 +205,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   entries = 0;
   entered = work_open = fetch_open = false;
   memset(levels, 0, sizeof levels);
-  int result = collect(STREAM_FD, false);
-  MUST((result == 0 || result == 1) && depth == 0 && !entered && !work_open && !fetch_open);
+  struct fault fault = {0};
+  int result = collect(STREAM_FD, false, &fault);
+  MUST((result == -1) == (fault.err != 0) && depth == 0 && !entered && !work_open && !fetch_open);
   return 0;
 }

@@ -24,6 +24,8 @@ static struct input input;
 static bool is_open[FDS];
 static int next_fd, next_pid, alive;
 static bool warden_is_honest;
+enum { HOME_FD = 4 };
+static bool is_away;
 
 static int new_fd(void) {
   if (take(&input) == 255 || next_fd == FDS) {
@@ -66,10 +68,25 @@ static int fake_getsockopt(void *value) {
   return maybe_fail();
 }
 
-static int fake_clone(void) {
+static int fake_clone(const struct clone_args *args) {
   if (maybe_fail() == -1) return -1;
+  if (args != NULL && args->flags == CLONE_NEWPID) return next_pid++;
   alive++;
   return next_pid++;
+}
+
+/* The way home is open: without it the keeper ends. */
+static int fake_setns(int fd) {
+  MUST(fd == HOME_FD || is_open[fd]);
+  if (fd != HOME_FD && maybe_fail() == -1) return -1;
+  is_away = fd != HOME_FD;
+  return 0;
+}
+
+static int fake_unshare(void) {
+  if (maybe_fail() == -1) return -1;
+  is_away = true;
+  return 0;
 }
 
 static ssize_t fake_recvmsg(struct msghdr *message);
@@ -84,16 +101,16 @@ static ssize_t fake_recvmsg(struct msghdr *message);
 #define pipe2(ends, flags) fake_pipe(ends)
 #define getsockopt(fd, level, name, value, size) (MUST_BE_OPEN(fd), (void)(size), fake_getsockopt(value))
 #define setsockopt(fd, level, name, value, size) (MUST_BE_OPEN(fd), (void)(value), maybe_fail())
-#define setns(fd, kind) (MUST_BE_OPEN(fd), maybe_fail())
-#define unshare(flags) maybe_fail()
+#define setns(fd, kind) fake_setns(fd)
+#define unshare(flags) fake_unshare()
 #define send(fd, from, size, flags) ((void)(from), maybe_fail() == -1 ? (ssize_t)-1 : (ssize_t)(size))
 #define sendmsg(fd, message, flags) (MUST_BE_OPEN(fd), (void)(message), (ssize_t)-1)
 #define recvmsg(fd, message, flags) ((void)(fd), fake_recvmsg(message))
-#define syscall(number, args, size) ((void)(args), fake_clone())
+#define syscall(number, args, size) fake_clone(args)
 #define kill(pid, number) fake_kill(pid)
 static int fake_kill(pid_t pid);
-#define waitpid(pid, status, flags) fake_waitpid()
-static pid_t fake_waitpid(void);
+#define waitpid(pid, status, flags) fake_waitpid(pid, status)
+static pid_t fake_waitpid(pid_t pid, int *status);
 #define fork() (maybe_fail() == -1 ? -1 : next_pid++)
 #define mount(from, to, type, flags, options) maybe_fail()
 #define chdir(path) maybe_fail()
@@ -150,9 +167,13 @@ int find_hoarder(struct hoard *hoard, int slots) {
   return (int)(take(&input) % (unsigned)(slots + 1)) - 1;
 }
 
-/* Some box that lives ends. */
-static pid_t fake_waitpid(void) {
+/* Some box that lives ends; or somebody does who was waited for, well or not. */
+static pid_t fake_waitpid(pid_t pid, int *status) {
   unsigned choice = take(&input);
+  if (pid > 0) {
+    *status = (int)(choice << 8);
+    return pid;
+  }
   if (choice % 2 == 0) return 0;
   for (int i = 0; i < keeper.slot_count; i++)
     if (keeper.slots[i].box != 0 && (choice >> 1) % 4 == (unsigned)i % 4) return keeper.slots[i].box;
@@ -178,16 +199,17 @@ void end_template(struct template *template) {
 pid_t bear_box(const struct template *template, const struct box_setup *setup, const struct lease *lease,
                struct fault *fault) {
   MUST(is_open[setup->stream] && is_open[lease->network] && is_open[lease->mounts]);
-  if (template->pid == 0 || !template->is_ready || fake_clone() == -1) return FAIL_WITH(fault, ESRCH, "ask a template");
+  if (template->pid == 0 || !template->is_ready || fake_clone(NULL) == -1) return FAIL_WITH(fault, ESRCH, "ask a template");
   return next_pid - 1;
 }
 
-bool has_common_base(const struct box_request *request, const struct tree *trees) {
-  return request->environment == 0 || trees[request->environment - 1].kind != TREE_ROOT;
-}
 int build_base(const struct box_request *request, const struct tree *trees, int tree_count, struct fault *fault) {
   (void)request, (void)trees, (void)tree_count;
   return maybe_fail() == -1 ? fail(fault, "mount an overlay") : 0;
+}
+
+int enter_root(struct fault *fault) {
+  return maybe_fail() == -1 ? fail(fault, "pivot") : 0;
 }
 
 int keep_descriptors(const int *fds, int count, int first_private, struct fault *fault) {
@@ -258,12 +280,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   keeper.slot_count = 3;
   keeper.tree_count = 2;
   keeper.signals = SIGNALS_FD;
-  keeper.home = (struct home){.network = 4, .mounts = 4};
+  keeper.home = (struct home){.network = HOME_FD, .mounts = HOME_FD};
   keeper.trees[1].kind = TREE_ROOT;
   for (int i = 0; i < 3; i++) keeper.slots[i].lease = (struct lease){.network = -1, .mounts = -1};
   next_fd = FIRST_FD;
   next_pid = 1000;
   alive = 0;
+  is_away = false;
   for (int step = 0; step < 100 && input.size > 0; step++) {
     unsigned choice = take(&input);
     warden_is_honest = true;
@@ -275,6 +298,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     /* A warden that lies is not ours to clean up after: it is trusted, only never to corrupt. */
     if (!warden_is_honest) return 0;
     check_descriptors();
+    MUST(!is_away);
   }
   return 0;
 }

@@ -114,8 +114,8 @@ test("S11: a daemon is dead also while its box is kept for large outputs", async
   assert.equal(ended.finished.outputs.holdsBox, true);
   const warden = ownWarden();
   assert.ok(warden);
-  // Keeper, the box's first process and the collector, which has the program's uid.
-  assert.equal(alive().length, 3);
+  // The keeper and the box's first process, which collects with the program's uid.
+  assert.equal(alive().length, 2);
   assert.equal(jobProcessesOf(warden).length, 1);
   await ended.finished.outputs.destroy();
   assert.equal(alive().length, 1);

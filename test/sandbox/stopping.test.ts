@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { StopCause } from "../../src/core/job.ts";
 import { begin, hold, inputFile, run, say, useRunner } from "../support/boxes.ts";
-import { boxProcessesOf, ownWarden, processesOf, until } from "../support/host.ts";
+import { boxProcessesOf, jobProcessesOf, ownWarden, processesOf, until } from "../support/host.ts";
 
 const runner = useRunner(1);
 const STAY = "import time\nprint('ready')\ntime.sleep(600)";
@@ -138,7 +138,8 @@ test("S16: a box whose first process is killed from outside ends as sandbox_erro
 test("outputs of a box that was killed cannot be read, and the slot is free", async () => {
   const ended = await hold(runner(), { code: "open('big', 'wb').write(bytes(2 << 20))" });
   assert.equal(ended.finished.outputs.holdsBox, true);
-  const [first] = boxProcessesOf(warden());
+  // It collects, with the program's uid.
+  const [first] = jobProcessesOf(warden());
   assert.ok(first);
   process.kill(first, "SIGKILL");
   const [file] = ended.finished.outputs.files;

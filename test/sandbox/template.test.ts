@@ -21,6 +21,7 @@ import { startTemplate } from "../../src/sandbox/template.ts";
 import { type LocalWarden, startLocalWarden } from "../../src/sandbox/warden.ts";
 import { type Job, openTestRunner, run } from "../support/boxes.ts";
 import { ownWardens, processesOf, until } from "../support/host.ts";
+import { FORKS, untilForked } from "./forking.ts";
 import { PROGRAMS } from "./heldPrograms.ts";
 import { seen } from "./seen.ts";
 
@@ -38,18 +39,7 @@ after(async () => {
   await Promise.all([plain.close(), forking.close(), warden.close()]);
 });
 
-const FORKS = `print("preload.so" in open("/proc/self/maps").read())`;
-const SHELL_FORKS = "grep -q preload.so /proc/$$/maps && echo True || echo False";
 const forked = forkedPrograms().map(({ language }) => language.name);
-
-/** The template is started when a first job came, and serves the boxes that are made later. */
-async function untilForked(runner: Runner, interpreter = "python3"): Promise<void> {
-  const code = interpreter === "sh" ? SHELL_FORKS : FORKS;
-  for (let tries = 0; tries < 50; tries++) {
-    if ((await run(runner, { code, interpreter })).stdout.toString() === "True\n") return;
-  }
-  assert.fail("no box was forked");
-}
 
 async function printed(job: Job): Promise<string> {
   const { stdout, stderr } = await run(forking, job);
