@@ -29,12 +29,26 @@
 
 enum { BOXES_MOST = 100 };
 
+/* By a process that is PID 1 of the namespace that it shows, and then gone. */
+static int show_nobody(struct fault *fault) {
+  struct clone_args args = {.flags = CLONE_NEWPID, .exit_signal = SIGCHLD};
+  pid_t child = (pid_t)syscall(SYS_clone3, &args, sizeof args);
+  if (child == 0) _exit(mount("proc", NOBODY, "proc", PROC_FLAGS, NULL) == -1 ? errno : 0);
+  TRY(child, "start who mounts the /proc of nobody");
+  int status = 0;
+  while (waitpid(child, &status, 0) == -1)
+    if (errno != EINTR) return fail(fault, "wait for the /proc of nobody");
+  if (!WIFEXITED(status)) return FAIL_WITH(fault, ECHILD, "mount the /proc of nobody");
+  if (WEXITSTATUS(status) != 0) return FAIL_WITH(fault, WEXITSTATUS(status), "mount the /proc of nobody");
+  return 0;
+}
+
 int open_home(struct home *home, struct fault *fault) {
   home->network = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
   TRY(home->network, "hold the keeper's network namespace");
   home->mounts = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
   TRY(home->mounts, "hold the keeper's mount namespace");
-  return 0;
+  return show_nobody(fault);
 }
 
 /* Whoever cannot stands where nothing but boxes has business: there is no going on. */
@@ -50,24 +64,10 @@ static int make_network(struct lease *lease, struct fault *fault) {
   return 0;
 }
 
-/* In ./proc, by a process that is PID 1 of the namespace that it shows, and then gone. */
-static int show_nobody(struct fault *fault) {
-  struct clone_args args = {.flags = CLONE_NEWPID, .exit_signal = SIGCHLD};
-  pid_t child = (pid_t)syscall(SYS_clone3, &args, sizeof args);
-  if (child == 0) _exit(mount("proc", "proc", "proc", PROC_FLAGS, NULL) == -1 ? errno : 0);
-  TRY(child, "start who mounts a slot's /proc");
-  int status = 0;
-  while (waitpid(child, &status, 0) == -1)
-    if (errno != EINTR) return fail(fault, "wait for a slot's /proc");
-  if (!WIFEXITED(status)) return FAIL_WITH(fault, ECHILD, "mount a slot's /proc");
-  if (WEXITSTATUS(status) != 0) return FAIL_WITH(fault, WEXITSTATUS(status), "mount a slot's /proc");
-  return 0;
-}
-
 static int build_mounts(const struct box_setup *setup, struct fault *fault) {
   TRY(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), "make a slot's mounts private");
   if (build_base(&setup->request, setup->trees, setup->tree_count, fault) == -1) return -1;
-  if (show_nobody(fault) == -1) return -1;
+  TRY(mount(NOBODY, "proc", NULL, MS_BIND, NULL), "bind the /proc of nobody");
   return enter_root(fault);
 }
 

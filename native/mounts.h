@@ -31,6 +31,9 @@ enum tree_kind tree_kind_of(const char *name);
 /* Where the stand-ins lie that are the same in all boxes: hidden when /work is mounted, last of all. */
 #define FIXED "work/fixed"
 
+/* Below the keeper's root: a /proc without a process. */
+#define NOBODY "/nobody"
+
 /* Of each mount of /proc (sys/mount.h). */
 #define PROC_FLAGS (MS_NOSUID | MS_NODEV | MS_NOEXEC)
 

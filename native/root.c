@@ -126,7 +126,7 @@ int build_keeper_root(const char *root, const struct tree *trees, int tree_count
   TRY(mount("sandrun", root, "tmpfs", MS_NOSUID, "mode=755,size=64m,nr_inodes=32768"),
       "mount a tmpfs for the keeper's root");
   TRY(chdir(root), "enter %s", root);
-  static const char *const directories[] = {"usr", "empty", "shown", "hidden", "proc", "box", "dev"};
+  static const char *const directories[] = {"usr", "empty", "shown", "hidden", "proc", "nobody", "box", "dev"};
   for (size_t i = 0; i < sizeof directories / sizeof directories[0]; i++)
     if (make_directory(directories[i], 0755, fault) == -1) return -1;
   if (bind_read_only("/usr", "usr", MOUNT_ATTR_NODEV, fault) == -1) return -1;
