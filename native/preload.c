@@ -4,8 +4,8 @@
  * argument names, it comes here instead, and stays: here it gives up its view of the system, tells the
  * keeper that it is ready, and bears a box for each order. The child is PID 1 of the box and runs the
  * same code as one that the keeper makes itself; the hand is its fork, and when the job is there the
- * hand goes back to where the interpreter was stopped, and opens the file. Nothing of Python or its
- * program is looked at or changed, so there is nothing to tell apart.
+ * hand goes back to where the interpreter was stopped, and opens the file. Nothing of the interpreter or its
+ * program is changed, so there is nothing to tell apart; Python's end is looked at, see ending.c.
  *
  * The program's own file is left, and each box takes the one of its own /usr: see remap.c.
  *

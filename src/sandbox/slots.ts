@@ -4,7 +4,7 @@ export class Slots {
 
   /** @param numbers of those that are ours: the keeper may have more */
   constructor(numbers: readonly number[]) {
-    this.#free = [...numbers];
+    this.#free = [...numbers].reverse();
   }
 
   /** A slot that is nobody else's until `release`; undefined when none is free. */
