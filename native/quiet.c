@@ -9,7 +9,7 @@
  * let pass. Whatever is not known counts as loud.
  *
  * What is relied on of Python beside its stable interface: the two links before each object that the collector
- * knows, and the rings of its three generations (checked below, link by link); the first words of
+ * knows, and the rings of its generations (checked below, link by link); the first words of
  * a type and of a weak reference. They have not changed from Python 3.11 to 3.13.
  *
  * The program could forge all that is read here. It runs with its own rights, and would deceive itself.
@@ -32,6 +32,11 @@ struct links {
 struct generation {
   struct links head;
   int threshold, count;
+};
+struct collector {
+  struct generation generations[GENERATIONS];
+  void *youngest;
+  struct generation frozen; /* see gc.freeze() */
 };
 struct object {
   intptr_t references;
@@ -65,7 +70,7 @@ static struct {
   unsigned long (*flags_of)(void *);
   struct definition *(*definition_of)(void *);
   const void *function_type, *class_dealloc;
-  struct generation *generations;
+  struct collector *collector;
   struct {
     const struct object *object; /* NULL = gone when the trial ended */
     const struct type *type;
@@ -198,18 +203,18 @@ static bool is_ring(const struct links *head) {
   return false;
 }
 
-/* The youngest generation's place in the interpreter, found along the links from an object. */
-static struct generation *find_generations(void *object, const char *interpreter) {
+/* Its generations lie in the interpreter: found along the links from an object of the youngest. */
+static struct collector *find_collector(void *object, const char *interpreter) {
   const struct links *at = (struct links *)object - 1;
   for (int count = 0; count < OBJECTS_MOST; count++) {
     const char *place = (const char *)at;
     if (place >= interpreter && place < interpreter + INTERPRETER_MOST) break;
     at = (struct links *)at->next;
   }
-  struct generation *found = (struct generation *)at;
+  struct collector *found = (struct collector *)at;
   for (int i = 0; i < GENERATIONS; i++)
-    if (!is_ring(&found[i].head)) return NULL;
-  return found;
+    if (!is_ring(&found->generations[i].head)) return NULL;
+  return found->youngest == found && is_ring(&found->frozen.head) ? found : NULL;
 }
 
 static bool record(void *place) {
@@ -236,8 +241,8 @@ static bool mark(void *object) {
 
 static bool visit_all(bool (*visit)(void *)) {
   for (int i = 0; i < GENERATIONS; i++)
-    if (!for_each(&own.generations[i], visit)) return false;
-  return true;
+    if (!for_each(&own.collector->generations[i], visit)) return false;
+  return for_each(&own.collector->frozen, visit);
 }
 
 static void note_verdict(const char *name, enum verdict verdict) {
@@ -281,9 +286,9 @@ bool note_objects(void) {
   if (!note_types() || !note_class()) return false;
   void *list = new_list(0);
   if (list == NULL) return false;
-  own.generations = find_generations(list, interpreter());
+  own.collector = find_collector(list, interpreter());
   drop(list);
-  return own.generations != NULL && visit_all(record);
+  return own.collector != NULL && visit_all(record);
 }
 
 const char *mark_objects(void) {
