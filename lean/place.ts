@@ -25,6 +25,11 @@ export function webDirectory(): string {
   return join(dirname(process.execPath), "web/dist");
 }
 
+/** It is there for machines with little memory, and wakes in a tenth of a second. */
+export function usuallySleeps(): boolean {
+  return true;
+}
+
 /** This runtime is not Node: boxes have what stands in /usr. */
 export function bringsNode(): boolean {
   return false;

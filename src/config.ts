@@ -65,7 +65,7 @@ export function parseServeOptions(
     behindProxy,
     trustedProxies: given.all("trustedProxy"),
     quotaCpuSeconds: given.one("quotaCpuSeconds") ?? CALLER_LIMITS.quotaCpuSecondsPerMinute,
-    sleep: given.one("sleep") ?? false,
+    sleep: given.one("sleep") ?? OPTIONS.sleep.usual,
     web: given.one("web") ?? false,
     maxRunning: given.one("maxRunning") ?? CALLER_LIMITS.running,
     maxWaiting: given.one("maxWaiting") ?? CALLER_LIMITS.waiting,
@@ -99,15 +99,23 @@ function command(): Command {
     const flags = row.value === undefined ? `--${row.name}` : `--${row.name} <${row.value}>`;
     const notes = [...(row.usual === undefined ? [] : [`default ${row.usual}`]), variableOf(key)];
     const option = new Option(flags, `${row.help} (${notes.join("; ")})`);
-    if (row.value !== undefined) {
-      // All of them are kept: an option that is given twice by mistake must not win silently.
-      option.argParser((text: string, before: unknown) =>
-        Array.isArray(before) ? [...before, text] : [text],
-      );
-    }
-    serve.addOption(option);
+    serve.addOption(option.argParser(row.value === undefined ? collect("true") : collect()));
+    if (typeof row.usual !== "boolean") continue;
+    const off = new Option(`--no-${row.name}`, `not --${row.name}`);
+    serve.addOption(off.argParser(collect("false")));
   }
   return serve;
+}
+
+/**
+ * All of them are kept: an option that is given twice by mistake must not win silently.
+ * @param word what a switch stands for
+ */
+function collect(word?: string) {
+  return (text: string, before: unknown) => [
+    ...(Array.isArray(before) ? before : []),
+    word ?? text,
+  ];
 }
 
 /** What stood on the command line, as text, by option. */
@@ -148,7 +156,6 @@ class Given {
   #texts(key: OptionKey): { texts: readonly string[]; flag: string } {
     const row: Row<unknown> = OPTIONS[key];
     const words = this.#words[camelCase(row.name)];
-    if (words === true) return { texts: ["true"], flag: `--${row.name}` };
     if (Array.isArray(words)) return { texts: words.map(String), flag: `--${row.name}` };
     const variable = variableOf(key);
     const text = this.#env[variable];

@@ -10,6 +10,7 @@ import {
   yesOrNo,
 } from "./configValues.ts";
 import { CALLER_LIMITS, JOB_LIMITS, SERVICE_LIMITS } from "./core/limits.ts";
+import { usuallySleeps } from "./sandbox/place.ts";
 
 export interface Row<T> {
   /** As on the command line; SANDRUN_ + upper case with `_` is its variable. */
@@ -18,8 +19,8 @@ export interface Row<T> {
   readonly value?: string;
   readonly repeatable?: boolean;
   readonly help: string;
-  /** Shown in the help; undefined = none. */
-  readonly usual?: string | number;
+  /** Shown in the help; undefined = none. A switch that has one can also be switched off, by `--no-` + name. */
+  readonly usual?: string | number | boolean;
   readonly read: Read<T>;
 }
 
@@ -70,6 +71,7 @@ export const OPTIONS = {
     help:
       "hold no JavaScript process after a minute without a request: the next connection starts " +
       "one, and waits for it",
+    usual: usuallySleeps(),
     read: yesOrNo,
   },
   web: {

@@ -235,9 +235,8 @@ export async function serve(argv: readonly string[], env: NodeJS.ProcessEnv): Pr
   const own = config.behindProxy ? undefined : certificate.certificateOf(handover);
   const tls = own === undefined ? {} : { tls: { cert: own.certPem, key: own.keyPem } };
   const fd = descriptorOf(handover, "listen");
-  if (handover.isSuccessor) {
-    await succession.getReady(talk, await (glanced?.health ?? scout()), handover.isWoken);
-  }
+  const health = handover.isSuccessor ? await (glanced?.health ?? scout()) : undefined;
+  if (health !== undefined) await succession.getReady(talk, health, handover.isWoken);
   const listening = await listen({ ...service, log, ...tls }, { fd });
   talk.say("serves");
   log({ event: "started" });
@@ -250,6 +249,7 @@ export async function serve(argv: readonly string[], env: NodeJS.ProcessEnv): Pr
     traffic: listening.traffic,
     engine: service.engine,
     sleeps: config.sleep,
+    isBroken: health?.healthy === false,
   });
   await Promise.race([stopped, untilLeft]);
   log({ event: "stopping" });

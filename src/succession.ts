@@ -55,16 +55,17 @@ export class Talk {
 }
 
 /**
- * Of a successor that has tried its boxes out: says that they hold, and waits for its turn.
- * @param isAwaited somebody waits already: what can be done later is
- * @throws Error when they do not, or the warden is gone
+ * Of a successor that has tried its boxes out: says that it is ready, and waits for its turn.
+ * @param isAwaited nobody serves and somebody waits: what can be done later is, and what is wrong is
+ *   told to who asks, as by a service that has just been started
+ * @throws Error when boxes do not hold and somebody else serves, or the warden is gone
  */
 export async function getReady(
-  talk: Talk,
+  talk: Pick<Talk, "say" | "go">,
   { healthy, reason }: RunnerHealth,
   isAwaited: boolean,
 ): Promise<void> {
-  if (!healthy) throw new Error(reason);
+  if (!healthy && !isAwaited) throw new Error(reason);
   if (!isAwaited) giveBackMemory();
   talk.say("ready");
   await talk.go();
@@ -87,6 +88,7 @@ export function untilReplaced(parts: {
   readonly traffic: Traffic;
   readonly engine: RestParts["engine"];
   readonly sleeps: boolean;
+  readonly isBroken: boolean;
 }): Promise<void> {
   const { restMs, restLookMs: lookMs, leaveMs } = SERVICE_LIMITS;
   return new Promise((resolve) => {
@@ -107,6 +109,8 @@ export interface RestParts {
   readonly engine: { readonly submitted: number; isAtRest(): boolean };
   /** Whether nobody takes its place. */
   readonly sleeps: boolean;
+  /** Its boxes do not hold: whoever is woken next may have better luck. */
+  readonly isBroken: boolean;
   readonly restMs: number;
   readonly lookMs: number;
   readonly leaveMs: number;
@@ -170,11 +174,12 @@ class Rest {
 
   /**
    * What bodies have brought is forgotten, whatever else is asked meanwhile. Where there is nothing to
-   * forget, nothing is won by a successor; and to sleep is worth it only if nobody wakes us at once.
+   * forget, nothing is won by a successor; and to sleep is worth it only if nobody wakes us at once, or
+   * if boxes have to be tried out again: else whoever asks on and on whether they hold would forbid it.
    */
   #idleSinceMs(): number {
-    const { traffic, sleeps } = this.#parts;
-    if (traffic.bodies > 0) return this.#quietSinceMs;
+    const { traffic, sleeps, isBroken } = this.#parts;
+    if (traffic.bodies > 0 || isBroken) return this.#quietSinceMs;
     return sleeps ? Math.max(this.#quietSinceMs, this.#requestedAtMs) : Number.POSITIVE_INFINITY;
   }
 

@@ -95,6 +95,7 @@ describe("parseServeOptions", () => {
       ["--quota-cpu-seconds 0", /--quota-cpu-seconds must be/],
       ["--worker-key k", /worker-key/],
       ["--no-seccomp", /no-seccomp/],
+      ["--no-web", /no-web/],
       ["extra", /extra/],
       ["--port", /--port/],
       ["--port 65536", /--port must be a whole number from 0 to 65535/],
@@ -138,6 +139,18 @@ describe("parseServeOptions", () => {
     assert.throws(() => parseServeOptions([], { SANDRUN_SLOTS: "many" }), /SANDRUN_SLOTS must be/);
   });
 
+  it("switches on and off, by word and by variable", () => {
+    const sleepOf = (words: string[], variable?: string) =>
+      parseServeOptions(words, { SANDRUN_SLEEP: variable }).sleep;
+    assert.equal(sleepOf(["--sleep"], "false"), true);
+    assert.equal(sleepOf(["--no-sleep"], "true"), false);
+    assert.deepEqual([sleepOf([], "true"), sleepOf([], "false")], [true, false]);
+    assert.throws(
+      () => sleepOf(["--sleep", "--no-sleep"]),
+      /^UsageError: --sleep is given twice\.$/,
+    );
+  });
+
   it("reads sizes in powers of 1024", () => {
     for (const text of ["1G", "1g", "1GB", "1GiB", "1024M", "1048576K", "1073741824"]) {
       assert.equal(parseServeOptions(["--ram-budget", text], {}).ramBudgetBytes, 1024 ** 3, text);
@@ -153,6 +166,8 @@ describe("describeOptions", () => {
       assert.ok(text.includes(variableOf(key)), key);
     }
     assert.match(text, /default 8443/);
+    assert.match(text, /\(default false;\s+SANDRUN_SLEEP\)/);
+    assert.match(text, /^ {2}--no-sleep /m);
     assert.doesNotMatch(text, /metrics|worker-key/);
   });
 });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type RestParts, type Word, watchForRest } from "../src/succession.ts";
+import { getReady, type RestParts, type Word, watchForRest } from "../src/succession.ts";
 import { FakeClock } from "./fakes/clock.ts";
 
 const REST_MS = 60_000;
@@ -8,7 +8,7 @@ const LOOK_MS = 1000;
 const LEAVE_MS = 20_000;
 
 /** A process as `watchForRest` sees it; the test changes what is under way. */
-function someProcess(sleeps = false) {
+function someProcess(sleeps = false, isBroken = false) {
   const clock = new FakeClock(0);
   const said: Word[] = [];
   let go: () => void = () => undefined;
@@ -56,7 +56,7 @@ function someProcess(sleeps = false) {
     },
   };
   const limits = { restMs: REST_MS, lookMs: LOOK_MS, leaveMs: LEAVE_MS };
-  watchForRest({ clock, talk, traffic, engine, sleeps, ...limits }, () => {
+  watchForRest({ clock, talk, traffic, engine, sleeps, isBroken, ...limits }, () => {
     left += 1;
   });
   return {
@@ -92,6 +92,32 @@ test("nor does it leave while somebody asks for its health on and on, who would 
   assert.deepEqual(some.said, []);
   some.clock.advance(REST_MS + LOOK_MS);
   assert.deepEqual(some.said, ["idle"]);
+});
+
+test("but one that was woken and whose boxes do not hold leaves, whoever asks: the next one tries again", () => {
+  const some = someProcess(true, true);
+  some.state.bodies = 0;
+  for (let time = 0; time < 5; time++) {
+    some.clock.advance(REST_MS / 4);
+    some.state.requests += 1;
+  }
+  assert.deepEqual(some.said, ["idle"]);
+});
+
+/** What a successor says whose boxes do not hold. */
+async function saidBroken(isAwaited: boolean): Promise<readonly Word[]> {
+  const said: Word[] = [];
+  const talk = { say: (word: Word) => void said.push(word), go: () => Promise.resolve() };
+  const broken = { healthy: false, reason: "the layer time does not hold" };
+  await getReady(talk, broken, isAwaited).catch((fault: Error) => {
+    assert.equal(fault.message, broken.reason);
+  });
+  return said;
+}
+
+test("a successor whose boxes do not hold serves where it was woken, and never in the place of another", async () => {
+  assert.deepEqual(await saidBroken(true), ["ready"]);
+  assert.deepEqual(await saidBroken(false), []);
 });
 
 test("S21: but jobs are forgotten, whoever asks for its health on and on", () => {

@@ -1,4 +1,4 @@
-/** Where the parts of this program lie, in a checkout. The lean build has a module in place of this. */
+/** Where the parts of this program lie, in a checkout, and what differs in the lean build, which has a module in place of this. */
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -9,6 +9,11 @@ export function nativeProgram(): string {
 /** What `npm run build:web` made. */
 export function webDirectory(): string {
   return fileURLToPath(new URL("../../web/dist", import.meta.url));
+}
+
+/** Whether a service keeps no process of JavaScript while nobody asks for anything, unless it is told. */
+export function usuallySleeps(): boolean {
+  return false;
 }
 
 /** Whether boxes get a Node of ours. */

@@ -28,8 +28,8 @@ interface Watched extends Served {
 }
 
 async function start(t: TestContext, ...options: readonly string[]): Promise<Watched> {
-  const all = ["--slots", "8", "--ram-budget", "1G", "--max-running", "8", ...options];
-  const service = await startService(all);
+  const usual = "--no-sleep --slots 8 --ram-budget 1G --max-running 8".split(" ");
+  const service = await startService([...usual, ...options]);
   t.after(() => service.stop());
   const warden = ownWardens().find(({ pid }) => pid === service.pid);
   assert.ok(warden);

@@ -41,7 +41,7 @@ let service: Served;
 let warden: WardenOnHost;
 
 before(async () => {
-  service = await startService(["--slots", "4", "--ram-budget", "1G"]);
+  service = await startService(["--no-sleep", "--slots", "4", "--ram-budget", "1G"]);
   const found = ownWardens().find(({ pid }) => pid === service.pid);
   assert.ok(found);
   warden = found;

@@ -4,6 +4,7 @@ import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { childrenOf, ownWardens } from "../support/host.ts";
+import { IS_LEAN } from "../support/program.ts";
 import { startService } from "./curl.ts";
 
 const MOST_BYTES = 20e6;
@@ -55,7 +56,7 @@ async function startToUse(options: readonly string[]) {
 // Both wait for a minute.
 describe("at rest", { concurrency: 2 }, () => {
   test("all processes of a service at rest have written less than 20 MB", async (t) => {
-    const { service, warden, use } = await startToUse([]);
+    const { service, warden, use } = await startToUse(IS_LEAN ? ["--no-sleep"] : []);
     try {
       const node = () => childrenOf(warden.pid).find((pid) => commandOf(pid).includes("serve-run"));
       const first = node();
@@ -80,8 +81,8 @@ describe("at rest", { concurrency: 2 }, () => {
     }
   });
 
-  test("those of one that sleeps less than 4 MB, with every page of a file that they alone have", async (t) => {
-    const { service, warden, use } = await startToUse(["--sleep"]);
+  test("those of one that sleeps, as the lean build does unless it is told not to, less than 4 MB, with every page of a file that they alone have", async (t) => {
+    const { service, warden, use } = await startToUse(IS_LEAN ? [] : ["--sleep"]);
     try {
       await use();
       while (childrenOf(warden.pid).length > 1) await sleep(20);
