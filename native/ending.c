@@ -10,13 +10,14 @@
  * TRIAL: that the handler is set back behind the functions and the streams, and before any object. The trial
  * also tells how deep in the stack that is for a program that came to its end. One that ended by sys.exit() stands deeper,
  * inside of what called it, and with it its status, which cannot be seen here; it ends as always. So do
- * those in which an exception was printed, or that set an audit hook: a hook of ours hears of both.
+ * those in which an exception was printed, that set an audit hook, or that ran a text: a hook of ours hears of it.
  *
  * Programs can undo none of that but their own end; nobody else relies on it.
  */
 #include "ending.h"
 
 #include <dlfcn.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -24,6 +25,7 @@
 #include <unistd.h>
 
 #include "quiet.h"
+#include "settled.h"
 
 static const char TRIAL[] =
     "import atexit, os, sys\n"
@@ -40,23 +42,45 @@ static struct {
   void *(*system_object)(const char *);
   void *(*call)(void *, const char *, const char *, ...);
   void (*forget_error)(void);
-  void *streams[3];
+  void *(*item)(void *, intptr_t);
+  const char *(*text)(void *, intptr_t *);
+  const char *(*bytes)(void *);
   const char *floor;
   int trial; /* where the trial writes, in its fork */
   long depth; /* 0 = not known */
   bool has_file, has_told;
 } own = {.trial = -1};
 
-static const char *const stream_names[] = {"stdin", "stdout", "stderr"};
-
 void find_next_sigaction(void) {
   own.next = (int (*)(int, const struct sigaction *, struct sigaction *))dlsym(RTLD_NEXT, "sigaction");
   if (own.next == NULL) abort();
 }
 
-/* Of sys.addaudithook, and of every exception that is printed. */
+/* Python's own for a named tuple: `lambda _cls, NAMES: _tuple_new(_cls, (NAMES))`. */
+static bool is_of_named_tuple(const char *text) {
+  static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_, ";
+  static const char begin[] = "lambda _cls, ", middle[] = ": _tuple_new(_cls, (", end[] = "))";
+  if (strncmp(text, begin, sizeof begin - 1) != 0) return false;
+  text += sizeof begin - 1;
+  text += strspn(text, letters);
+  if (strncmp(text, middle, sizeof middle - 1) != 0) return false;
+  text += sizeof middle - 1;
+  return strcmp(text + strspn(text, letters), end) == 0;
+}
+
+/* An interrupt that leaves a text of exec() or eval() is Python's status, even if it is caught. */
+static bool may_interrupt(void *arguments) {
+  const char *name = own.text(own.item(arguments, 1), NULL);
+  if (name != NULL && strcmp(name, "<string>") != 0) return false;
+  const char *source = name == NULL ? NULL : own.bytes(own.item(arguments, 0));
+  if (source == NULL) own.forget_error();
+  return source == NULL || !is_of_named_tuple(source);
+}
+
+/* Of sys.addaudithook, of texts that are run, and of every exception that is printed. */
 static int hear(const char *event, void *arguments, void *data) {
-  (void)arguments, (void)data;
+  (void)data;
+  if (strcmp(event, "compile") == 0 && may_interrupt(arguments)) own.has_told = true;
   if (strcmp(event, "sys.addaudithook") == 0 || strcmp(event, "sys.excepthook") == 0 ||
       strcmp(event, "sys.unraisablehook") == 0)
     own.has_told = true;
@@ -69,8 +93,11 @@ static bool note_python(void) {
   own.system_object = (void *(*)(const char *))dlsym(RTLD_DEFAULT, "PySys_GetObject");
   own.call = (void *(*)(void *, const char *, const char *, ...))dlsym(RTLD_DEFAULT, "PyObject_CallMethod");
   own.forget_error = (void (*)(void))dlsym(RTLD_DEFAULT, "PyErr_Clear");
+  own.item = (void *(*)(void *, intptr_t))dlsym(RTLD_DEFAULT, "PyTuple_GetItem");
+  own.text = (const char *(*)(void *, intptr_t *))dlsym(RTLD_DEFAULT, "PyUnicode_AsUTF8AndSize");
+  own.bytes = (const char *(*)(void *))dlsym(RTLD_DEFAULT, "PyBytes_AsString");
   if (!add_hook || !own.system_object || !own.call || !own.forget_error) return false;
-  for (int i = 0; i < 3; i++) own.streams[i] = own.system_object(stream_names[i]);
+  if (!own.item || !own.text || !own.bytes) return false;
   return note_objects() && add_hook(hear, NULL) == 0;
 }
 
@@ -145,12 +172,9 @@ static bool is_flushed(void *stream) {
   return false;
 }
 
+/* Nobody's own, so that no flush is seen. */
 static bool are_streams_flushed(void) {
-  for (int i = 0; i < 3; i++) {
-    void *stream = own.system_object(stream_names[i]);
-    if (stream == NULL || stream != own.streams[i] || (i > 0 && !is_flushed(stream))) return false;
-  }
-  return true;
+  return are_streams_settled() && is_flushed(own.system_object("stdout")) && is_flushed(own.system_object("stderr"));
 }
 
 __attribute__((visibility("default"))) int sigaction(int number, const struct sigaction *action,

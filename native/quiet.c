@@ -9,7 +9,7 @@
  * let pass. Whatever is not known counts as loud.
  *
  * What is relied on of Python beside its stable interface: the two links before each object that the collector
- * knows, and the rings of its generations (checked below, link by link); the first words of
+ * knows, and the rings of its three generations (checked below, link by link); the first words of
  * a type and of a weak reference. They have not changed from Python 3.11 to 3.13.
  *
  * The program could forge all that is read here. It runs with its own rights, and would deceive itself.
@@ -20,6 +20,9 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+
+#include "quietnames.h"
+#include "settled.h"
 
 enum { GENERATIONS = 3, JUDGED_MOST = 1024, INTERPRETER_MOST = 1 << 20, OBJECTS_MOST = 1 << 24 };
 /* Of PyType_GetSlot and PyType_GetFlags (typeslots.h, object.h). */
@@ -32,11 +35,6 @@ struct links {
 struct generation {
   struct links head;
   int threshold, count;
-};
-struct collector {
-  struct generation generations[GENERATIONS];
-  void *youngest;
-  struct generation frozen; /* see gc.freeze() */
 };
 struct object {
   intptr_t references;
@@ -63,14 +61,15 @@ struct definition {
   const char *name;
 };
 
-enum verdict { UNJUDGED, QUIET, CLASS, MODULE, REFERENCE, LOUD };
+enum verdict { UNJUDGED, QUIET, NESTED, CLASS, MODULE, REFERENCE, LOUD };
 
 static struct {
   void *(*slot_of)(void *, int);
   unsigned long (*flags_of)(void *);
   struct definition *(*definition_of)(void *);
+  void *(*names_of)(void *);
   const void *function_type, *class_dealloc;
-  struct collector *collector;
+  struct generation *generations;
   struct {
     const struct object *object; /* NULL = gone when the trial ended */
     const struct type *type;
@@ -82,32 +81,8 @@ static struct {
     const void *type;
     enum verdict verdict;
   } judged[JUDGED_MOST];
-  int judged_count;
+  int judged_count, nested;
 } own;
-
-/* Of Python itself. A generator is not among them, since it may wait in a `finally`, nor are files. */
-static const char *const quiet_types[] = {
-    "PyBaseObject_Type", "PyDict_Type", "PyList_Type", "PyTuple_Type", "PySet_Type", "PyFrozenSet_Type", "PyLong_Type",
-    "PyFloat_Type", "PyComplex_Type", "PyUnicode_Type", "PyBytes_Type", "PyByteArray_Type", "PyCell_Type", "PyCode_Type",
-    "PyFunction_Type", "PyMethod_Type", "PyCFunction_Type", "PyCMethod_Type", "PyInstanceMethod_Type", "PyClassMethod_Type",
-    "PyStaticMethod_Type", "PyProperty_Type", "PySuper_Type", "PySlice_Type", "PyFrame_Type", "PyTraceBack_Type",
-    "PyMethodDescr_Type", "PyClassMethodDescr_Type", "PyGetSetDescr_Type", "PyMemberDescr_Type", "PyWrapperDescr_Type",
-    "_PyMethodWrapper_Type", "PyDictProxy_Type", "PyDictKeys_Type", "PyDictValues_Type", "PyDictItems_Type",
-    "PyDictIterKey_Type", "PyDictIterValue_Type", "PyDictIterItem_Type", "PyListIter_Type", "PyListRevIter_Type",
-    "PyTupleIter_Type", "PySetIter_Type", "PySeqIter_Type", "PyCallIter_Type", "PyUnicodeIter_Type", "PyBytesIter_Type",
-    "PyEnum_Type", "PyZip_Type", "PyMap_Type", "PyFilter_Type", "PyReversed_Type", "_PyNamespace_Type", "Py_GenericAliasType", "PyODict_Type", "PyODictKeys_Type",
-    "PyODictValues_Type", "PyODictItems_Type", "PyODictIter_Type", "PyContext_Type", "PyContextVar_Type",
-    "PyContextToken_Type"};
-
-/* Compiled modules that open nothing and call nobody at the end of their objects, by the names of
- * the modules and by how the names of their types begin. */
-static const char *const quiet_modules[] = {
-    "math", "cmath", "time", "errno", "atexit", "itertools", "binascii", "unicodedata", "_json", "_random", "_bisect", "_heapq",
-    "_collections", "_functools", "_operator", "_struct", "_datetime", "_sre", "_string", "_statistics", "_opcode", "_csv",
-    "_typing", "_locale", "_contextvars", "_decimal", "_md5", "_sha1", "_sha256", "_sha512", "_sha2", "_sha3", "_blake2"};
-static const char *const quiet_names[] = {"itertools.", "collections.", "_collections.", "functools.", "operator.", "datetime.",
-                                          "re.", "_sre.", "_json.", "_random.", "_struct.", "_abc.", "decimal.", "_csv.",
-                                          "_thread.RLock"};
 
 static bool has_text(const char *const *texts, size_t count, const char *text, bool is_whole) {
   for (size_t i = 0; i < count; i++)
@@ -122,7 +97,7 @@ static enum verdict judge_base(struct type *type) {
   while (base != NULL && own.slot_of(base, SLOT_DEALLOC) == own.class_dealloc) base = own.slot_of(base, SLOT_BASE);
   if (base == NULL) return LOUD;
   if (base != type) return judge_type(base);
-  return has_text(quiet_names, sizeof quiet_names / sizeof quiet_names[0], base->name, false) ? QUIET : LOUD;
+  return has_text(quiet_names, sizeof quiet_names / sizeof quiet_names[0], base->name, false) ? NESTED : LOUD;
 }
 
 static enum verdict judge_new(struct type *type) {
@@ -155,6 +130,8 @@ static bool is_quiet(void *object) {
   switch (judge_type(((struct object *)object)->type)) {
     case QUIET:
       return true;
+    case NESTED:
+      return ++own.nested <= NESTED_MOST;
     case CLASS:
       return own.slot_of(object, SLOT_FINALIZE) == NULL && own.slot_of(object, SLOT_DEL) == NULL;
     case REFERENCE: /* abstract classes have some that call back in C (_abc.c) */
@@ -203,18 +180,18 @@ static bool is_ring(const struct links *head) {
   return false;
 }
 
-/* Its generations lie in the interpreter: found along the links from an object of the youngest. */
-static struct collector *find_collector(void *object, const char *interpreter) {
+/* The youngest generation's place in the interpreter, found along the links from an object. */
+static struct generation *find_generations(void *object, const char *interpreter) {
   const struct links *at = (struct links *)object - 1;
   for (int count = 0; count < OBJECTS_MOST; count++) {
     const char *place = (const char *)at;
     if (place >= interpreter && place < interpreter + INTERPRETER_MOST) break;
     at = (struct links *)at->next;
   }
-  struct collector *found = (struct collector *)at;
+  struct generation *found = (struct generation *)at;
   for (int i = 0; i < GENERATIONS; i++)
-    if (!is_ring(&found->generations[i].head)) return NULL;
-  return found->youngest == found && is_ring(&found->frozen.head) ? found : NULL;
+    if (!is_ring(&found[i].head)) return NULL;
+  return found;
 }
 
 static bool record(void *place) {
@@ -230,6 +207,7 @@ static bool record(void *place) {
 }
 
 static bool is_old_or_quiet(void *object) {
+  if (judge_type(((struct object *)object)->type) == MODULE && !has_plain_names(own.names_of(object))) return false;
   return is_quiet(object) || find_record(object) != -1;
 }
 
@@ -240,9 +218,10 @@ static bool mark(void *object) {
 }
 
 static bool visit_all(bool (*visit)(void *)) {
+  own.nested = 0;
   for (int i = 0; i < GENERATIONS; i++)
-    if (!for_each(&own.collector->generations[i], visit)) return false;
-  return for_each(&own.collector->frozen, visit);
+    if (!for_each(&own.generations[i], visit)) return false;
+  return true;
 }
 
 static void note_verdict(const char *name, enum verdict verdict) {
@@ -252,7 +231,10 @@ static void note_verdict(const char *name, enum verdict verdict) {
 }
 
 static bool note_types(void) {
+  memset(own.judged, 0, sizeof own.judged);
+  own.judged_count = 0;
   for (size_t i = 0; i < sizeof quiet_types / sizeof quiet_types[0]; i++) note_verdict(quiet_types[i], QUIET);
+  for (size_t i = 0; i < sizeof nested_types / sizeof nested_types[0]; i++) note_verdict(nested_types[i], NESTED);
   note_verdict("PyModule_Type", MODULE);
   note_verdict("_PyWeakref_RefType", REFERENCE);
   note_verdict("_PyWeakref_ProxyType", REFERENCE);
@@ -282,13 +264,16 @@ bool note_objects(void) {
   own.slot_of = (void *(*)(void *, int))dlsym(RTLD_DEFAULT, "PyType_GetSlot");
   own.flags_of = (unsigned long (*)(void *))dlsym(RTLD_DEFAULT, "PyType_GetFlags");
   own.definition_of = (struct definition * (*)(void *)) dlsym(RTLD_DEFAULT, "PyModule_GetDef");
-  if (!interpreter || !new_list || !drop || !own.slot_of || !own.flags_of || !own.definition_of) return false;
+  own.names_of = (void *(*)(void *))dlsym(RTLD_DEFAULT, "PyModule_GetDict");
+  if (!interpreter || !new_list || !drop || !own.slot_of || !own.flags_of || !own.definition_of || !own.names_of) return false;
   if (!note_types() || !note_class()) return false;
   void *list = new_list(0);
   if (list == NULL) return false;
-  own.collector = find_collector(list, interpreter());
+  own.generations = find_generations(list, interpreter());
   drop(list);
-  return own.collector != NULL && visit_all(record);
+  if (own.generations == NULL || !note_settled(own.generations) || !visit_all(record)) return false;
+  /* A class may go, and a program's come to lie in its place. */
+  return note_types();
 }
 
 const char *mark_objects(void) {
@@ -303,5 +288,5 @@ void keep_marked(const char *marks) {
 }
 
 bool are_objects_quiet(void) {
-  return visit_all(is_old_or_quiet);
+  return is_collector_settled() && are_modules_plain() && visit_all(is_old_or_quiet);
 }

@@ -35,7 +35,7 @@ for (const [left, code] of Object.entries(ENDINGS)) {
  */
 function pagesOf(first: string, second: string): string {
   const end = (code: string, name: string) =>
-    `if going and not os.fork():\n    going = False\n    exec(${JSON.stringify(code)})\n` +
+    `if going and not os.fork():\n    going = False\n    ${code.replaceAll("\n", "\n    ")}\n` +
     `if going: ${name} = os.wait3(0)[2].ru_minflt\n`;
   return `import os\ngoing = True\n${end(first, "first")}${end(second, "second")}if going: print(first, second)\n`;
 }
@@ -57,6 +57,7 @@ test("a program that leaves nothing to be seen is not taken apart", async () => 
     "class A: pass\na = A()",
     "import json, re, random",
     "import atexit; atexit.register(len, 'x')",
+    "import collections; x = collections.namedtuple('X', 'a b')(1, 2)",
   ];
   for (const code of quiet) {
     await untilForked(forking);

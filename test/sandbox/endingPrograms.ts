@@ -88,4 +88,28 @@ export const ENDINGS: Readonly<Record<string, string>> = {
   "a profile":
     "import sys\nsys.setprofile(lambda f, event, what: sys.stderr.write(event + getattr(what, '__name__', '')))",
   "a new prompt": "import os\nos.environ['PYTHONINSPECT'] = '1'",
+  "an interrupt of a text, caught":
+    "try: exec('raise KeyboardInterrupt')\nexcept KeyboardInterrupt: print('caught')",
+  "an interrupt of a text like a named tuple's":
+    "try: eval(\"lambda _cls, x: _tuple_new(_cls, (x)), exec('raise KeyboardInterrupt')\")\nexcept KeyboardInterrupt: print('caught')",
+  "a file that the collector was told to leave alone":
+    "import gc\nf = open('made', 'w'); f.write('words'); gc.freeze()",
+  "something for the collector to tell, and no module of it":
+    "import gc, sys\ngc.callbacks.append(lambda phase, _: print(phase))\ngc.freeze(); del gc, sys.modules['gc']",
+  "a collector that tells what it does": "import gc\ngc.set_debug(gc.DEBUG_STATS); gc.freeze()",
+  "a collector's count": "import gc; print(gc.get_count(), len(gc.get_objects()))",
+  "an own flush on its stream":
+    "import os, sys\nsys.stdout.flush = lambda: os.write(1, b'flushed')",
+  "an own close on what is below its stream":
+    "import os, sys\nsys.stdout.buffer.close = lambda: os.write(1, b'closed')\nsys.stdout.buffer.flush = lambda: os.write(1, b'flushed')",
+  "a stream without what is below it":
+    "import sys, warnings\nwarnings.simplefilter('always')\nsys.stdin.detach(); f = open('main.py', 'rb', 0)",
+  "names in `sys` that are asked":
+    "import sys\nclass K(str):\n def __eq__(self, o): sys.__stdout__.write('asked'); return str.__eq__(self, o)\n __hash__ = str.__hash__\nfor n in ('path', 'argv', 'meta_path'): sys.__dict__[K(n)] = sys.__dict__.pop(n)",
+  "a module's name that is asked":
+    "import sys, types\nclass K(str):\n def __hash__(self): sys.__stdout__.write('asked'); return 5\nm = types.ModuleType('m'); sys.modules['m'] = m; m.__dict__[K('_a')] = 1",
+  "slices in slices, more than Python's stack is for":
+    "x = None\nfor n in range(1000000): x = slice(x)\nprint('x')",
+  "methods of methods, more than that":
+    "import types\ndef f(): pass\nx = 1\nfor n in range(1000000): x = types.MethodType(f, x)\nprint('x')",
 };
