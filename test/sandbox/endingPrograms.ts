@@ -45,8 +45,6 @@ export const ENDINGS: Readonly<Record<string, string>> = {
     "import warnings\nwarnings.simplefilter('always')\nf = open('main.py')",
   "something for the collector to tell":
     "import gc\ngc.callbacks.append(lambda phase, _: print(phase))",
-  "what the collector shall not see":
-    "import gc\nf = open('made', 'w'); f.write('words')\ngc.freeze()",
   "garbage that is warned of":
     "import gc, warnings\nwarnings.simplefilter('always')\ngc.garbage.append([])",
   "a stream of its own":
