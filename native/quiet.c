@@ -21,25 +21,15 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "cpython.h"
 #include "quietnames.h"
 #include "settled.h"
 
-enum { GENERATIONS = 3, JUDGED_MOST = 1024, INTERPRETER_MOST = 1 << 20, OBJECTS_MOST = 1 << 24 };
+enum { JUDGED_MOST = 1024, INTERPRETER_MOST = 1 << 20, OBJECTS_MOST = 1 << 24 };
 /* Of PyType_GetSlot and PyType_GetFlags (typeslots.h, object.h). */
 enum { SLOT_BASE = 48, SLOT_DEALLOC = 52, SLOT_DEL = 53, SLOT_FINALIZE = 80 };
 static const unsigned long IS_COLLECTED = 1ul << 14, IS_EXCEPTION = 1ul << 30, IS_TYPE = 1ul << 31;
 
-struct links {
-  uintptr_t next, previous;
-};
-struct generation {
-  struct links head;
-  int threshold, count;
-};
-struct object {
-  intptr_t references;
-  struct type *type;
-};
 struct type {
   struct object object;
   intptr_t size;

@@ -15,24 +15,18 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "cpython.h"
+
 enum { STREAMS = 3, LAYERS = 3 };
 
-struct object {
-  intptr_t references;
-  void *type;
-};
 struct list {
   struct object object;
   intptr_t size;
 };
-struct ring {
-  const void *next, *previous;
-  int threshold, count;
-};
 struct collector {
-  struct ring rings[3];
+  struct generation rings[GENERATIONS];
   const void *youngest;
-  struct ring frozen;
+  struct generation frozen;
   intptr_t statistics[9];
   int is_collecting;
   const struct list *garbage, *callbacks;
@@ -65,7 +59,7 @@ static uint64_t read_switches(void) {
 
 bool is_collector_settled(void) {
   const struct collector *collector = own.collector;
-  return collector->frozen.next == &collector->frozen && is_empty(collector->garbage) &&
+  return collector->frozen.head.next == (uintptr_t)&collector->frozen && is_empty(collector->garbage) &&
          is_empty(collector->callbacks) && read_switches() == own.switches;
 }
 
@@ -144,7 +138,7 @@ static bool find_python(void) {
 bool note_settled(const void *generations) {
   if (!find_python()) return false;
   own.collector = generations;
-  if (own.collector->youngest != generations || own.collector->frozen.previous != &own.collector->frozen) return false;
+  if (own.collector->youngest != generations || own.collector->frozen.head.previous != (uintptr_t)&own.collector->frozen) return false;
   own.switches = read_switches();
   for (int i = 0; i < STREAMS; i++) find_layers(stream_names[i], own.layers[i]);
   for (int i = 0; i < STREAMS; i++)
