@@ -115,11 +115,16 @@ static int make_leaf(int parent, const char *name, struct fault *fault) {
   return open_leaf(parent, name, fault);
 }
 
-static int open_procs(int parent, const char *name, struct fault *fault) {
+/* Who joins has one thread. On v1 it joins by `tasks`: the kernel then leaves alone the lock that
+ * keeps all processes from being forked and from ending, which it takes for a process of any other
+ * kind and which costs a grace period of RCU, with all of cgroups held, whenever it was not taken
+ * for a while (cgroup_procs_write_start in kernel/cgroup/cgroup.c). v2 has that for the threads of
+ * one domain only. */
+static int open_entry(const struct cgroups *cgroups, int parent, const char *name, struct fault *fault) {
   char path[48];
-  (void)snprintf(path, sizeof path, "%s/cgroup.procs", name);
+  (void)snprintf(path, sizeof path, "%s/%s", name, cgroups->version == 2 ? "cgroup.procs" : "tasks");
   int fd = openat(parent, path, O_WRONLY | O_CLOEXEC);
-  TRY(fd, "open a slot's cgroup.procs");
+  TRY(fd, "open the entry of a slot's cgroup");
   return fd;
 }
 
@@ -155,9 +160,9 @@ static int open_in_hierarchy(const struct cgroups *cgroups, int index, const cha
   const struct hierarchy *hierarchy = &cgroups->hierarchies[index];
   if (!is_made && make_box(cgroups, hierarchy, name, fault) == -1) return -1;
   if (prepare_job(cgroups, hierarchy, name, is_made, groups, fault) == -1) return -1;
-  groups->box_procs[index] = open_procs(hierarchy->boxes, name, fault);
+  groups->box_procs[index] = open_entry(cgroups, hierarchy->boxes, name, fault);
   if (groups->box_procs[index] == -1) return -1;
-  groups->job_procs[index] = open_procs(hierarchy->jobs, name, fault);
+  groups->job_procs[index] = open_entry(cgroups, hierarchy->jobs, name, fault);
   return groups->job_procs[index] == -1 ? -1 : 0;
 }
 
