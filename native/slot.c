@@ -1,19 +1,28 @@
 /* The groups of a slot: limited and opened for each box.
  *
- * Theory of operation. A job's group is made anew for each box, since peaks and counters of memory
- * cannot be reset and would tell the next job about the last; and it can only be removed when no
- * process is left in it. Of cgroup v1 that is done for memory alone: groups of the other controllers
- * stay, and their limits and the time that was used are written again. What runs is in all of them,
- * so they are empty when the one of memory could be removed.
+ * Theory of operation. A job must not be told of the last one on its slot by what its group counts, and
+ * nothing of that one may be left in it. On cgroup v2 the group is made anew for each box: peaks cannot
+ * be reset there. To make and remove a group of v1's for memory costs more than all else of a box's
+ * groups together, but its peak can be reset. So there groups stay, and what was written to them or
+ * counted by them is set back for each box; that of memory is made anew when it is not as good as new:
+ * when it holds more than the kernel holds ahead for one processor, which is how exactly it counts
+ * anyway, when the kernel killed somebody in it, or when somebody is in it, which then fails. What runs
+ * is in the groups of all controllers, so all are empty when that of memory is.
  *
  * Keeps S5, S6 and S8 of SECURITY.md.
  */
 #include <fcntl.h>
+#include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "place.h"
+
+#define OOM_KILLED "oom_kill "
+
+/* What the kernel charges ahead for one processor: 64 pages (MEMCG_CHARGE_BATCH). */
+enum { RESIDUE_MOST = 256 * 1024 };
 
 struct leaf_limits {
   uint64_t memory_bytes;
@@ -139,18 +148,62 @@ static int make_box(const struct cgroups *cgroups, const struct hierarchy *hiera
   return result;
 }
 
+/* Of a small file, whole; false when there is none. */
+static bool read_entry(int leaf, const char *name, char *text, size_t size) {
+  int fd = openat(leaf, name, O_RDONLY | O_CLOEXEC);
+  if (fd == -1) return false;
+  const ssize_t got = read(fd, text, size - 1);
+  close(fd);
+  text[got < 0 ? 0 : got] = '\0';
+  return got >= 0;
+}
+
+static bool is_as_new(int leaf) {
+  char text[256];
+  if (!read_entry(leaf, "tasks", text, sizeof text) || text[0] != '\0') return false;
+  if (!read_entry(leaf, "memory.usage_in_bytes", text, sizeof text)) return false;
+  if (text[0] == '\0' || strtoull(text, NULL, 10) > RESIDUE_MOST) return false;
+  if (!read_entry(leaf, "memory.oom_control", text, sizeof text)) return false;
+  const char *killed = strstr(text, OOM_KILLED);
+  return killed != NULL && strtoul(killed + strlen(OOM_KILLED), NULL, 10) == 0;
+}
+
+/* -1, and no fault, where there is none that could be used again. */
+static int open_again(const struct cgroups *cgroups, const struct hierarchy *hierarchy, const char *name) {
+  if (cgroups->version == 2) return -1;
+  int leaf = openat(hierarchy->jobs, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (leaf == -1 || (hierarchy->controllers & MEMORY) == 0 || is_as_new(leaf)) return leaf;
+  close(leaf);
+  return -1;
+}
+
+/* Only an empty group can be removed. */
+static int make_again(const struct cgroups *cgroups, const struct hierarchy *hierarchy, const char *name,
+                      struct fault *fault) {
+  if (remove_group(hierarchy->jobs, name, fault) == -1) return -1;
+  int leaf = make_leaf(hierarchy->jobs, name, fault);
+  if (leaf == -1 || give_limits(cgroups, hierarchy->controllers, leaf, fault) == 0) return leaf;
+  close(leaf);
+  return -1;
+}
+
+/* Makes the job that comes the first that is counted. */
+static int reset_counts(unsigned controllers, int leaf, struct fault *fault) {
+  if ((controllers & CPUACCT) && write_file_at(leaf, "cpuacct.usage", "0", fault) == -1) return -1;
+  return (controllers & MEMORY) ? write_file_at(leaf, "memory.max_usage_in_bytes", "0", fault) : 0;
+}
+
 static int prepare_job(const struct cgroups *cgroups, const struct hierarchy *hierarchy, const char *name,
                        bool is_made, struct groups *groups, struct fault *fault) {
   const struct leaf_limits limits = {cgroups->job_memory_bytes, cgroups->processes, cgroups->cpu_percent};
   const unsigned controllers = hierarchy->controllers;
-  const bool is_v1 = cgroups->version == 1, is_kept = is_made && (controllers & MEMORY) == 0;
-  if (!is_kept && remove_group(hierarchy->jobs, name, fault) == -1) return -1;
-  int leaf = is_kept ? open_leaf(hierarchy->jobs, name, fault) : make_leaf(hierarchy->jobs, name, fault);
+  int leaf = is_made ? open_again(cgroups, hierarchy, name) : -1;
+  const bool is_again = leaf != -1;
+  if (!is_again) leaf = make_again(cgroups, hierarchy, name, fault);
   if (leaf == -1) return -1;
   int result = limit_leaf(cgroups, controllers, leaf, &limits, fault);
-  if (result == 0 && !is_kept) result = give_limits(cgroups, controllers, leaf, fault);
-  if (result == 0 && is_kept && (controllers & CPUACCT)) result = write_file_at(leaf, "cpuacct.usage", "0", fault);
-  if (result == 0 && is_v1 && (controllers & MEMORY)) result = watch_oom(leaf, groups, fault);
+  if (result == 0 && is_again) result = reset_counts(controllers, leaf, fault);
+  if (result == 0 && cgroups->version == 1 && (controllers & MEMORY)) result = watch_oom(leaf, groups, fault);
   close(leaf);
   return result;
 }
