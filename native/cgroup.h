@@ -18,6 +18,7 @@
 
 #include "box.h"
 #include "fault.h"
+#include "leaf.h"
 
 enum controller { MEMORY = 1, PIDS = 2, CPU = 4, CPUACCT = 8 };
 
@@ -26,6 +27,13 @@ struct hierarchy {
   char directory[384]; /* of the service's group */
   int boxes, jobs;     /* directories in it */
 };
+
+struct slot_leaves {
+  struct leaf box[HIERARCHIES_MOST], job[HIERARCHIES_MOST];
+};
+
+/* Of the first slots, which are used before all others (src/sandbox/slots.ts): some twenty each. */
+enum { LEAVES_KEPT = 24 };
 
 struct cgroups {
   pid_t companion; /* the command line that started us, which may be in our group; or 0 */
@@ -38,6 +46,7 @@ struct cgroups {
   uint64_t box_memory_bytes;
   unsigned processes, cpu_percent;
   bool has_slot[SLOTS_MOST]; /* its groups were made; nobody else can change boxes/slot-N */
+  struct slot_leaves kept[LEAVES_KEPT], passing; /* open files of the first slots on v1, and those of one other */
 };
 
 /* Where systemd runs and the own v2 group cannot be used, starts this program again in a scope of
@@ -49,10 +58,11 @@ int take_scope(char **arguments, pid_t companion, struct fault *fault);
 int open_cgroups(struct cgroups *cgroups, const char *name, struct fault *fault);
 /* Puts a process into the service's own leaf. */
 int join_service_group(const struct cgroups *cgroups, pid_t pid, struct fault *fault);
-/* A fresh group for a job, and the descriptors of both leaves of the slot. */
+/* A group that is as good as new for a job, and the descriptors of both leaves of the slot. */
 int open_slot_groups(struct cgroups *cgroups, unsigned slot, struct groups *groups,
                      struct fault *fault);
-void close_slot_groups(const struct groups *groups);
+/* Once they were passed on. */
+void close_slot_groups(struct cgroups *cgroups, const struct groups *groups);
 /* Kills what is left in the service's groups but its own leaf, and removes them all. */
 int remove_cgroups(const struct cgroups *cgroups, struct fault *fault);
 

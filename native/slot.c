@@ -29,217 +29,198 @@ struct leaf_limits {
   unsigned processes, cpu_percent;
 };
 
-/* The kernel takes some values otherwise than they were written, and says nothing. */
-static bool says(int fd, const char *value) {
+static bool says(struct leaf *leaf, enum leaf_file file, const char *value) {
   char text[64];
-  const ssize_t got = pread(fd, text, sizeof text - 1, 0);
-  if (got < 0) return false;
-  text[got] = '\0';
+  if (!read_leaf(leaf, file, text, sizeof text)) return false;
   text[strcspn(text, "\n")] = '\0';
   return strcmp(text, value) == 0;
 }
 
 /* Written only where another stands: changing a share of the processor stops all of them for a moment.
- * A limit that did not take is a fault: nobody looks at it again before a job runs. */
-static int set_limit(int leaf, const char *name, const char *value, struct fault *fault) {
-  int fd = openat(leaf, name, O_RDWR | O_CLOEXEC), result = 0;
-  TRY(fd, "open %s of a cgroup", name);
-  if (says(fd, value)) result = 0;
-  else if (write_all(fd, value, strlen(value)) == -1) result = fail(fault, "write %s to %s of a cgroup", value, name);
-  else if (!says(fd, value)) result = FAIL_WITH(fault, ERANGE, "%s of a cgroup did not hold", name);
-  close(fd);
-  return result;
+ * The kernel takes some values otherwise than they were written, and says nothing; and a limit that did
+ * not take is a fault, since nobody looks at it again before a job runs. */
+static int set_limit(struct leaf *leaf, enum leaf_file file, const char *value, struct fault *fault) {
+  if (says(leaf, file, value)) return 0;
+  if (write_leaf(leaf, file, value, fault) == -1) return -1;
+  if (says(leaf, file, value)) return 0;
+  return FAIL_WITH(fault, ERANGE, "%s of a cgroup did not hold", leaf_file_name(file));
 }
 
-static int set_number(int leaf, const char *name, uint64_t value, struct fault *fault) {
+static int set_number(struct leaf *leaf, enum leaf_file file, uint64_t value, struct fault *fault) {
   char text[32];
   (void)snprintf(text, sizeof text, "%llu", (unsigned long long)value);
-  return set_limit(leaf, name, text, fault);
+  return set_limit(leaf, file, text, fault);
 }
 
-static int limit_v2(int leaf, const struct leaf_limits *limits, struct fault *fault) {
+static int limit_v2(struct leaf *leaf, const struct leaf_limits *limits, struct fault *fault) {
   char quota[48];
   (void)snprintf(quota, sizeof quota, "%u 100000", limits->cpu_percent * 1000);
-  if (set_number(leaf, "memory.max", limits->memory_bytes, fault) == -1) return -1;
-  if (set_limit(leaf, "memory.swap.max", "0", fault) == -1) return -1;
-  if (set_limit(leaf, "memory.oom.group", "1", fault) == -1) return -1;
-  if (set_number(leaf, "pids.max", limits->processes, fault) == -1) return -1;
-  return set_limit(leaf, "cpu.max", quota, fault);
+  if (set_number(leaf, LEAF_MEMORY_MAX, limits->memory_bytes, fault) == -1) return -1;
+  if (set_limit(leaf, LEAF_SWAP_MAX, "0", fault) == -1) return -1;
+  if (set_limit(leaf, LEAF_OOM_GROUP, "1", fault) == -1) return -1;
+  if (set_number(leaf, LEAF_PIDS_MAX, limits->processes, fault) == -1) return -1;
+  return set_limit(leaf, LEAF_CPU_MAX, quota, fault);
 }
 
 /* Without swap: the second file of memory limits both together. */
-static int limit_v1(int leaf, unsigned controllers, const struct leaf_limits *limits, struct fault *fault) {
+static int limit_v1(struct leaf *leaf, unsigned controllers, const struct leaf_limits *limits,
+                    struct fault *fault) {
   if (controllers & MEMORY) {
-    if (set_number(leaf, "memory.limit_in_bytes", limits->memory_bytes, fault) == -1) return -1;
-    if (set_number(leaf, "memory.memsw.limit_in_bytes", limits->memory_bytes, fault) == -1) return -1;
+    if (set_number(leaf, LEAF_MEMORY_LIMIT, limits->memory_bytes, fault) == -1) return -1;
+    if (set_number(leaf, LEAF_MEMSW_LIMIT, limits->memory_bytes, fault) == -1) return -1;
   }
-  if ((controllers & PIDS) && set_number(leaf, "pids.max", limits->processes, fault) == -1) return -1;
+  if ((controllers & PIDS) && set_number(leaf, LEAF_PIDS_MAX, limits->processes, fault) == -1) return -1;
   if ((controllers & CPU) == 0) return 0;
-  if (set_limit(leaf, "cpu.cfs_period_us", "100000", fault) == -1) return -1;
-  return set_number(leaf, "cpu.cfs_quota_us", limits->cpu_percent * 1000, fault);
+  if (set_limit(leaf, LEAF_CPU_PERIOD, "100000", fault) == -1) return -1;
+  return set_number(leaf, LEAF_CPU_QUOTA, limits->cpu_percent * 1000, fault);
 }
 
-static int limit_leaf(const struct cgroups *cgroups, unsigned controllers, int leaf,
+static int limit_leaf(const struct cgroups *cgroups, unsigned controllers, struct leaf *leaf,
                       const struct leaf_limits *limits, struct fault *fault) {
   return cgroups->version == 2 ? limit_v2(leaf, limits, fault) : limit_v1(leaf, controllers, limits, fault);
 }
 
 /* The owner may change what a job gets, never where a process is or what the slot's parents get. */
-static int give_limits(const struct cgroups *cgroups, unsigned controllers, int leaf, struct fault *fault) {
+static int give_limits(const struct cgroups *cgroups, unsigned controllers, const struct leaf *leaf,
+                       struct fault *fault) {
   static const struct {
     int version;
     unsigned controller;
-    const char *name;
-  } files[] = {{2, MEMORY, "memory.max"}, {2, PIDS, "pids.max"}, {2, CPU, "cpu.max"},
-               {1, MEMORY, "memory.limit_in_bytes"}, {1, MEMORY, "memory.memsw.limit_in_bytes"},
-               {1, PIDS, "pids.max"}, {1, CPU, "cpu.cfs_quota_us"}, {1, CPU, "cpu.cfs_period_us"}};
+    enum leaf_file file;
+  } given[] = {{2, MEMORY, LEAF_MEMORY_MAX}, {2, PIDS, LEAF_PIDS_MAX}, {2, CPU, LEAF_CPU_MAX},
+               {1, MEMORY, LEAF_MEMORY_LIMIT}, {1, MEMORY, LEAF_MEMSW_LIMIT}, {1, PIDS, LEAF_PIDS_MAX},
+               {1, CPU, LEAF_CPU_QUOTA}, {1, CPU, LEAF_CPU_PERIOD}};
   if (cgroups->owner == geteuid()) return 0;
-  for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
-    if (files[i].version != cgroups->version || (controllers & files[i].controller) == 0) continue;
-    TRY(fchownat(leaf, files[i].name, cgroups->owner, (gid_t)-1, 0), "give %s of a job to the service", files[i].name);
+  for (size_t i = 0; i < sizeof given / sizeof given[0]; i++) {
+    char path[64];
+    if (given[i].version != cgroups->version || (controllers & given[i].controller) == 0) continue;
+    (void)snprintf(path, sizeof path, "%s/%s", leaf->name, leaf_file_name(given[i].file));
+    TRY(fchownat(leaf->parent, path, cgroups->owner, (gid_t)-1, 0), "give %s of a job to the service",
+        leaf_file_name(given[i].file));
   }
   return 0;
 }
 
 /* v1 kills one process at a time; an eventfd tells the box, which then kills the rest. It fires
  * too when all jobs together reach their ceiling, so the box looks at its own counter. */
-static int watch_oom(int leaf, struct groups *groups, struct fault *fault) {
+static int watch_oom(struct leaf *leaf, struct groups *groups, struct fault *fault) {
   char text[48];
-  groups->oom_control = openat(leaf, "memory.oom_control", O_RDONLY | O_CLOEXEC);
-  TRY(groups->oom_control, "open memory.oom_control of a job");
+  groups->oom_control = open_leaf_file(leaf, LEAF_OOM_CONTROL, fault);
+  if (groups->oom_control == -1) return -1;
   groups->oom_event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   TRY(groups->oom_event, "make an eventfd");
   (void)snprintf(text, sizeof text, "%d %d", groups->oom_event, groups->oom_control);
-  return write_file_at(leaf, "cgroup.event_control", text, fault);
+  return write_leaf(leaf, LEAF_EVENT_CONTROL, text, fault);
 }
 
-static int open_leaf(int parent, const char *name, struct fault *fault) {
-  int leaf = openat(parent, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
-  TRY(leaf, "open a slot's cgroup");
-  return leaf;
-}
-
-static int make_leaf(int parent, const char *name, struct fault *fault) {
+static int make_leaf(struct leaf *leaf, int parent, const char *name, struct fault *fault) {
+  close_leaf(leaf);
   if (mkdirat(parent, name, 0755) == -1 && errno != EEXIST) return fail(fault, "make a slot's cgroup");
-  return open_leaf(parent, name, fault);
-}
-
-/* Who joins has one thread. On v1 it joins by `tasks`: the kernel then leaves alone the lock that
- * keeps all processes from being forked and from ending, which it takes for a process of any other
- * kind and which costs a grace period of RCU, with all of cgroups held, whenever it was not taken
- * for a while (cgroup_procs_write_start in kernel/cgroup/cgroup.c). v2 has that for the threads of
- * one domain only. */
-static int open_entry(const struct cgroups *cgroups, int parent, const char *name, struct fault *fault) {
-  char path[48];
-  (void)snprintf(path, sizeof path, "%s/%s", name, cgroups->version == 2 ? "cgroup.procs" : "tasks");
-  int fd = openat(parent, path, O_WRONLY | O_CLOEXEC);
-  TRY(fd, "open the entry of a slot's cgroup");
-  return fd;
+  return find_leaf(leaf, parent, name) ? 0 : fail(fault, "find a slot's cgroup");
 }
 
 /* Nobody else can change what was set when it was made. */
-static int make_box(const struct cgroups *cgroups, const struct hierarchy *hierarchy, const char *name,
-                    struct fault *fault) {
+static int prepare_box(const struct cgroups *cgroups, const struct hierarchy *hierarchy, const char *name,
+                       bool is_made, struct leaf *leaf, struct fault *fault) {
   const struct leaf_limits limits = {cgroups->box_memory_bytes, 16, 50};
-  int leaf = make_leaf(hierarchy->boxes, name, fault);
-  if (leaf == -1) return -1;
-  int result = limit_leaf(cgroups, hierarchy->controllers, leaf, &limits, fault);
-  close(leaf);
-  return result;
+  if (is_made && find_leaf(leaf, hierarchy->boxes, name)) return 0;
+  if (make_leaf(leaf, hierarchy->boxes, name, fault) == -1) return -1;
+  return limit_leaf(cgroups, hierarchy->controllers, leaf, &limits, fault);
 }
 
-/* Of a small file, whole; false when there is none. */
-static bool read_entry(int leaf, const char *name, char *text, size_t size) {
-  int fd = openat(leaf, name, O_RDONLY | O_CLOEXEC);
+/* Opened for each look: an open list of v1's goes on to say what it said a second ago. */
+static bool is_empty(const struct leaf *leaf) {
+  char path[64], some;
+  (void)snprintf(path, sizeof path, "%s/tasks", leaf->name);
+  int fd = openat(leaf->parent, path, O_RDONLY | O_CLOEXEC);
   if (fd == -1) return false;
-  const ssize_t got = read(fd, text, size - 1);
+  const ssize_t got = read(fd, &some, 1);
   close(fd);
-  text[got < 0 ? 0 : got] = '\0';
-  return got >= 0;
+  return got == 0;
 }
 
-static bool is_as_new(int leaf) {
+static bool is_as_new(struct leaf *leaf) {
   char text[256];
-  if (!read_entry(leaf, "tasks", text, sizeof text) || text[0] != '\0') return false;
-  if (!read_entry(leaf, "memory.usage_in_bytes", text, sizeof text)) return false;
-  if (text[0] == '\0' || strtoull(text, NULL, 10) > RESIDUE_MOST) return false;
-  if (!read_entry(leaf, "memory.oom_control", text, sizeof text)) return false;
+  if (!is_empty(leaf) || !read_leaf(leaf, LEAF_MEMORY_USAGE, text, sizeof text)) return false;
+  if (strtoull(text, NULL, 10) > RESIDUE_MOST) return false;
+  if (!read_leaf(leaf, LEAF_OOM_CONTROL, text, sizeof text)) return false;
   const char *killed = strstr(text, OOM_KILLED);
   return killed != NULL && strtoul(killed + strlen(OOM_KILLED), NULL, 10) == 0;
 }
 
-/* -1, and no fault, where there is none that could be used again. */
-static int open_again(const struct cgroups *cgroups, const struct hierarchy *hierarchy, const char *name) {
-  if (cgroups->version == 2) return -1;
-  int leaf = openat(hierarchy->jobs, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
-  if (leaf == -1 || (hierarchy->controllers & MEMORY) == 0 || is_as_new(leaf)) return leaf;
-  close(leaf);
-  return -1;
+static bool can_be_used_again(const struct cgroups *cgroups, const struct hierarchy *hierarchy,
+                              const char *name, struct leaf *leaf) {
+  if (cgroups->version == 2 || !find_leaf(leaf, hierarchy->jobs, name)) return false;
+  return (hierarchy->controllers & MEMORY) == 0 || is_as_new(leaf);
 }
 
 /* Only an empty group can be removed. */
 static int make_again(const struct cgroups *cgroups, const struct hierarchy *hierarchy, const char *name,
-                      struct fault *fault) {
+                      struct leaf *leaf, struct fault *fault) {
   if (remove_group(hierarchy->jobs, name, fault) == -1) return -1;
-  int leaf = make_leaf(hierarchy->jobs, name, fault);
-  if (leaf == -1 || give_limits(cgroups, hierarchy->controllers, leaf, fault) == 0) return leaf;
-  close(leaf);
-  return -1;
+  if (make_leaf(leaf, hierarchy->jobs, name, fault) == -1) return -1;
+  return give_limits(cgroups, hierarchy->controllers, leaf, fault);
 }
 
 /* Makes the job that comes the first that is counted. */
-static int reset_counts(unsigned controllers, int leaf, struct fault *fault) {
-  if ((controllers & CPUACCT) && write_file_at(leaf, "cpuacct.usage", "0", fault) == -1) return -1;
-  return (controllers & MEMORY) ? write_file_at(leaf, "memory.max_usage_in_bytes", "0", fault) : 0;
+static int reset_counts(unsigned controllers, struct leaf *leaf, struct fault *fault) {
+  if ((controllers & CPUACCT) && write_leaf(leaf, LEAF_CPU_USAGE, "0", fault) == -1) return -1;
+  return (controllers & MEMORY) ? write_leaf(leaf, LEAF_MEMORY_PEAK, "0", fault) : 0;
 }
 
 static int prepare_job(const struct cgroups *cgroups, const struct hierarchy *hierarchy, const char *name,
-                       bool is_made, struct groups *groups, struct fault *fault) {
+                       bool is_made, struct leaf *leaf, struct groups *groups, struct fault *fault) {
   const struct leaf_limits limits = {cgroups->job_memory_bytes, cgroups->processes, cgroups->cpu_percent};
   const unsigned controllers = hierarchy->controllers;
-  int leaf = is_made ? open_again(cgroups, hierarchy, name) : -1;
-  const bool is_again = leaf != -1;
-  if (!is_again) leaf = make_again(cgroups, hierarchy, name, fault);
-  if (leaf == -1) return -1;
-  int result = limit_leaf(cgroups, controllers, leaf, &limits, fault);
-  if (result == 0 && is_again) result = reset_counts(controllers, leaf, fault);
-  if (result == 0 && cgroups->version == 1 && (controllers & MEMORY)) result = watch_oom(leaf, groups, fault);
-  close(leaf);
-  return result;
+  const bool is_again = is_made && can_be_used_again(cgroups, hierarchy, name, leaf);
+  if (!is_again && make_again(cgroups, hierarchy, name, leaf, fault) == -1) return -1;
+  if (limit_leaf(cgroups, controllers, leaf, &limits, fault) == -1) return -1;
+  if (is_again && reset_counts(controllers, leaf, fault) == -1) return -1;
+  return cgroups->version == 1 && (controllers & MEMORY) ? watch_oom(leaf, groups, fault) : 0;
 }
 
 static int open_in_hierarchy(const struct cgroups *cgroups, int index, const char *name, bool is_made,
-                             struct groups *groups, struct fault *fault) {
+                             struct slot_leaves *leaves, struct groups *groups, struct fault *fault) {
   const struct hierarchy *hierarchy = &cgroups->hierarchies[index];
-  if (!is_made && make_box(cgroups, hierarchy, name, fault) == -1) return -1;
-  if (prepare_job(cgroups, hierarchy, name, is_made, groups, fault) == -1) return -1;
-  groups->box_procs[index] = open_entry(cgroups, hierarchy->boxes, name, fault);
+  const enum leaf_file entry = cgroups->version == 2 ? LEAF_ENTRY_V2 : LEAF_ENTRY_V1;
+  if (prepare_box(cgroups, hierarchy, name, is_made, &leaves->box[index], fault) == -1) return -1;
+  if (prepare_job(cgroups, hierarchy, name, is_made, &leaves->job[index], groups, fault) == -1) return -1;
+  groups->box_procs[index] = open_leaf_file(&leaves->box[index], entry, fault);
   if (groups->box_procs[index] == -1) return -1;
-  groups->job_procs[index] = open_entry(cgroups, hierarchy->jobs, name, fault);
+  groups->job_procs[index] = open_leaf_file(&leaves->job[index], entry, fault);
   return groups->job_procs[index] == -1 ? -1 : 0;
+}
+
+static struct slot_leaves *leaves_of(struct cgroups *cgroups, unsigned slot) {
+  return cgroups->version == 1 && slot < LEAVES_KEPT ? &cgroups->kept[slot] : &cgroups->passing;
+}
+
+static void close_leaves(struct slot_leaves *leaves) {
+  for (int i = 0; i < HIERARCHIES_MOST; i++) {
+    close_leaf(&leaves->box[i]);
+    close_leaf(&leaves->job[i]);
+  }
 }
 
 int open_slot_groups(struct cgroups *cgroups, unsigned slot, struct groups *groups,
                      struct fault *fault) {
+  struct slot_leaves *leaves = leaves_of(cgroups, slot);
   const bool is_made = cgroups->has_slot[slot];
   char name[24];
   int result = 0;
   (void)snprintf(name, sizeof name, "slot-%u", slot);
   groups->count = cgroups->count;
   groups->oom_event = groups->oom_control = -1;
-  for (int i = 0; i < HIERARCHIES_MOST; i++) groups->box_procs[i] = groups->job_procs[i] = -1;
   for (int i = 0; result == 0 && i < cgroups->count; i++)
-    result = open_in_hierarchy(cgroups, i, name, is_made, groups, fault);
+    result = open_in_hierarchy(cgroups, i, name, is_made, leaves, groups, fault);
   cgroups->has_slot[slot] = result == 0;
-  if (result == -1) close_slot_groups(groups);
-  return result;
+  if (result == 0) return 0;
+  close_slot_groups(cgroups, groups);
+  close_leaves(leaves);
+  return -1;
 }
 
-void close_slot_groups(const struct groups *groups) {
-  for (int i = 0; i < groups->count; i++) {
-    if (groups->box_procs[i] != -1) close(groups->box_procs[i]);
-    if (groups->job_procs[i] != -1) close(groups->job_procs[i]);
-  }
+void close_slot_groups(struct cgroups *cgroups, const struct groups *groups) {
   if (groups->oom_event != -1) close(groups->oom_event);
-  if (groups->oom_control != -1) close(groups->oom_control);
+  close_leaves(&cgroups->passing);
 }

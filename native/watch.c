@@ -43,12 +43,12 @@ int watch_signals(struct fault *fault) {
 static bool answer_keeper(struct warden *warden) {
   struct groups_request ask;
   struct fault fault = {0};
-  struct groups groups = {0};
+  struct groups groups = {.oom_event = -1};
   if (recv(warden->channel, &ask, sizeof ask, MSG_DONTWAIT) != sizeof ask) return false;
   if (ask.slot >= warden->plan.slots) (void)FAIL_WITH(&fault, ERANGE, "groups of an unknown slot");
   else (void)open_slot_groups(&warden->plan.cgroups, ask.slot, &groups, &fault);
   bool sent = send_groups(warden->channel, &groups, &fault);
-  close_slot_groups(&groups);
+  close_slot_groups(&warden->plan.cgroups, &groups);
   return sent;
 }
 
