@@ -1,0 +1,185 @@
+/** What a job does to the groups of its slot is nothing to the next one there. */
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdirSync, rmdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import type { Usage } from "../../src/core/job.ts";
+import type { Runner } from "../../src/core/runner.ts";
+import { type Job, openRunnerFor, run, say } from "../support/boxes.ts";
+import { groupsOf, ownWarden, until } from "../support/host.ts";
+
+const MIB = 2 ** 20;
+const ROUNDS = 3;
+
+const TAKE =
+  "import sys\nheld = bytearray(b'x') * (int(sys.argv[1]) << 20)\nprint('took', len(held) >> 20)";
+/** More than 100 MB at its most. */
+const GROW: Job = {
+  interpreter: "sh",
+  code: "x=x; for _ in 1 2 3 4 5 6; do x=$x$x$x$x$x$x$x$x$x$x$x$x$x$x$x$x$x$x$x$x; done",
+};
+const SMALL: Job = { interpreter: "sh", code: ":" };
+const KILLED: Job = { interpreter: "sh", code: "kill -9 $$" };
+
+const DENIED = { kind: "out_of_memory" };
+
+/** One slot: what comes next is on the slot of what was before. */
+function oneSlot(context: TestContext): Promise<Runner> {
+  return openRunnerFor(context, { slots: 1, environments: {} });
+}
+
+async function usageOf(runner: Runner, job: Job): Promise<Usage> {
+  const { outcome, finished } = await run(runner, job);
+  assert.deepEqual(outcome, { kind: "exited", exitCode: 0 });
+  return finished.usage;
+}
+
+async function peakOf(runner: Runner, job: Job): Promise<number> {
+  return (await usageOf(runner, job)).memoryPeakBytes;
+}
+
+/** On a slot that nobody has used. */
+async function freshPeak(context: TestContext): Promise<number> {
+  const runner = await oneSlot(context);
+  try {
+    return await peakOf(runner, SMALL);
+  } finally {
+    await runner.close();
+  }
+}
+
+/** The groups of slot 0's job in all hierarchies, and the one that counts memory. */
+function jobGroups(): { readonly all: readonly string[]; readonly memory: string } {
+  const warden = ownWarden();
+  assert.ok(warden);
+  const all = groupsOf(warden)
+    .map((group) => join(group, "jobs", "slot-0"))
+    .filter((group) => existsSync(group));
+  const files = ["memory.max", "memory.limit_in_bytes"];
+  const memory = all.find((group) => files.some((file) => existsSync(join(group, file))));
+  assert.ok(memory);
+  return { all, memory };
+}
+
+/**
+ * Has the kernel give back what it charged ahead for each processor, and what it can drop. On cgroup v1 a group
+ * that still has much is not used again, and how much that is would be another each time.
+ */
+function settle(): void {
+  const file = join(jobGroups().memory, "memory.force_empty");
+  if (existsSync(file)) writeFileSync(file, "0");
+}
+
+/** The usual limits, by what they forbid. */
+async function assertLimited(runner: Runner): Promise<void> {
+  assert.deepEqual((await run(runner, { code: TAKE, args: ["600"] })).outcome, DENIED);
+  const forks = `
+import os, signal
+count = 1
+try:
+    while True:
+        if os.fork() == 0: signal.pause()
+        count += 1
+except OSError: print(count)`;
+  assert.equal(await say(runner, forks), "100\n");
+}
+
+test("a small job's usage is its own behind one that took much", async (context) => {
+  const fresh = await freshPeak(context);
+  const runner = await oneSlot(context);
+  for (let round = 0; round < ROUNDS; round++) {
+    const large = await usageOf(runner, GROW);
+    assert.ok(large.memoryPeakBytes > 100 * MIB, `${large.memoryPeakBytes}`);
+    settle();
+    const { memoryPeakBytes, cpuMs } = await usageOf(runner, SMALL);
+    assert.ok(memoryPeakBytes <= fresh + MIB, `${memoryPeakBytes}, ${fresh} on a fresh slot`);
+    assert.ok(cpuMs < large.cpuMs, `${cpuMs} of ${large.cpuMs}`);
+  }
+});
+
+test("a job that kills itself is not out of memory because the one before it was", async (context) => {
+  const runner = await oneSlot(context);
+  for (let round = 0; round < ROUNDS; round++) {
+    const starved = await run(runner, { ...GROW, memoryMb: 64 });
+    assert.deepEqual(starved.outcome, DENIED);
+    settle();
+    const killed = await run(runner, KILLED);
+    assert.deepEqual(killed.outcome, { kind: "signalled", signal: "SIGKILL" });
+  }
+});
+
+/** What stays charged when the job is gone: pages of files, and what the kernel keeps of names, found or not. */
+const LITTER = `
+import os
+for number in range(100_000):
+    try: os.stat(f"/usr/share/{number}")
+    except FileNotFoundError: pass
+read = 0
+for directory, _, names in os.walk("/usr/lib"):
+    for name in names:
+        try:
+            with open(os.path.join(directory, name), "rb") as file: read += len(file.read(1 << 20))
+        except OSError: pass
+    if read > 100 << 20: break
+with open("/tmp/full", "wb") as file:
+    try:
+        while True: file.write(bytes(1 << 20))
+    except OSError: pass
+print(read >> 20)`;
+
+test("S5: nothing that a job leaves charged is on the next one's account", async (context) => {
+  const fresh = await freshPeak(context);
+  const runner = await oneSlot(context);
+  for (let round = 0; round < 2; round++) {
+    await say(runner, LITTER);
+    const peak = await peakOf(runner, SMALL);
+    assert.ok(peak <= fresh + MIB, `${peak}, ${fresh} on a fresh slot`);
+  }
+  await say(runner, LITTER);
+  assert.equal(await say(runner, { code: TAKE, args: ["50"], memoryMb: 64 }), "took 50\n");
+});
+
+test("S5: no box is made while somebody is in the groups of its job", async (context) => {
+  const runner = await oneSlot(context);
+  await say(runner, SMALL);
+  settle();
+  const stranger = spawn("sleep", ["600"], { stdio: "ignore" });
+  context.after(() => stranger.kill("SIGKILL"));
+  await once(stranger, "spawn");
+  writeFileSync(join(jobGroups().memory, "cgroup.procs"), `${stranger.pid}`);
+  for (let box = 0; box < 2; box++) {
+    const { outcome } = await run(runner, SMALL);
+    assert.deepEqual(outcome, { kind: "sandbox_error", step: "remove a cgroup of the service" });
+  }
+  const ended = once(stranger, "exit");
+  stranger.kill("SIGKILL");
+  await ended;
+  await say(runner, SMALL);
+  await assertLimited(runner);
+});
+
+test("S5: groups that somebody removes or changes for others are made anew, with all limits", async (context) => {
+  const runner = await oneSlot(context);
+  for (const remade of [false, true]) {
+    await say(runner, SMALL);
+    settle();
+    const { all } = jobGroups();
+    // The last process may be on its way out.
+    for (const group of all) await until("the group is empty", () => removed(group));
+    if (remade) for (const group of all) mkdirSync(group);
+    await say(runner, SMALL);
+    await assertLimited(runner);
+  }
+});
+
+function removed(group: string): boolean {
+  try {
+    rmdirSync(group);
+    return true;
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "EBUSY") return false;
+    throw error;
+  }
+}
