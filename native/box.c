@@ -87,7 +87,7 @@ static int enter_time_namespace(struct fault *fault) {
   return failed ? -1 : 0;
 }
 
-static int assemble(const struct box_setup *setup, int *stand_ins, struct fault *fault) {
+int become_slot_root(const struct box_setup *setup, struct fault *fault) {
   char ready;
   /* Our copy of the keeper's end, which would keep the pipe from ending. */
   TRY(close(setup->mapped[1]), "close the keeper's end of a pipe");
@@ -97,6 +97,11 @@ static int assemble(const struct box_setup *setup, int *stand_ins, struct fault 
   /* After the join, so that the namespace's root is boxes/slot-N. */
   if (!BROKEN(CGROUP)) TRY(unshare(CLONE_NEWCGROUP), "make a cgroup namespace");
   if (become_namespace_root(fault) == -1) return -1;
+  return empty_bounding_set(fault);
+}
+
+static int assemble(const struct box_setup *setup, int *stand_ins, struct fault *fault) {
+  if (!setup->is_slot_root && become_slot_root(setup, fault) == -1) return -1;
   /* The change of uid made this process undumpable, and its /proc files unwritable. */
   TRY(prctl(PR_SET_DUMPABLE, 1, 0, 0, 0), "become dumpable for the set-up");
   TRY(sethostname("sandrun", 7), "set the host name");

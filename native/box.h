@@ -34,6 +34,7 @@ struct warm {
 struct box_setup {
   int stream;   /* the connection that is this box */
   int mapped[2]; /* a pipe on which the keeper says that the id maps are written */
+  bool is_slot_root; /* a fork of the slot's steward, which did what become_slot_root does */
   struct box_request request;
   struct groups groups;
   const struct tree *trees;
@@ -56,6 +57,9 @@ struct hand_message {
 /* Identifies the namespaces of the calling process by inode, in the order of enum layer
  * (user … cgroup), then time. */
 int read_namespaces(unsigned long long *inodes, struct fault *fault);
+
+/* Root of a user namespace, in the groups of PID 1s of the slot, with an empty bounding set. */
+int become_slot_root(const struct box_setup *setup, struct fault *fault);
 
 /* Life of PID 1, from birth to death; never returns. */
 void live_as_box(const struct box_setup *setup) __attribute__((noreturn));

@@ -29,7 +29,8 @@ int become_namespace_root(struct fault *fault) {
 }
 
 /* Up to the first that the kernel does not know. */
-static int empty_bounding_set(struct fault *fault) {
+int empty_bounding_set(struct fault *fault) {
+  if (BROKEN(CAPABILITIES)) return 0;
   for (int capability = 0;; capability++) {
     if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == 0) continue;
     if (errno == EINVAL && capability > CAP_SETFCAP) return 0;
@@ -39,7 +40,6 @@ static int empty_bounding_set(struct fault *fault) {
 
 int keep_box_capabilities(struct fault *fault) {
   if (BROKEN(CAPABILITIES)) return keep_all_capabilities(fault);
-  if (empty_bounding_set(fault) == -1) return -1;
   TRY(prctl(PR_SET_SECUREBITS, SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_CAP_AMBIENT_RAISE |
                                    SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED, 0, 0, 0),
       "lock the secure bits");

@@ -15,8 +15,9 @@ enum {
 
 /* Takes uid and gid 0 of the user namespace entered, with no other group. */
 int become_namespace_root(struct fault *fault);
-/* For PID 1 of a box: keeps KILL, SETUID and SETGID, and empties the bounding set, so that no
- * descendant can ever have a capability again. */
+/* So that no descendant can ever have a capability again. */
+int empty_bounding_set(struct fault *fault);
+/* For PID 1 of a box: keeps KILL, SETUID and SETGID. */
 int keep_box_capabilities(struct fault *fault);
 /* The limit on core files of every process of a box, which the syscall filter lets nobody change. */
 int limit_core(struct fault *fault);

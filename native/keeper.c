@@ -49,28 +49,31 @@ struct keeper {
   struct template templates[TEMPLATES_MOST];
 };
 
-static int write_map(pid_t pid, const char *name, uint32_t slot, struct fault *fault) {
-  char path[48], text[96];
-  unsigned first = 1 + slot * IDS_PER_SLOT;
-  (void)snprintf(path, sizeof path, "/proc/%d/%s", pid, name);
-  (void)snprintf(text, sizeof text, "0 %u 1\n%u %u 1\n", first, PROGRAM_UID, first + 1);
-  int fd = open(path, O_WRONLY | O_CLOEXEC);
-  TRY(fd, "open the box's %s", name);
-  int failed = write_all(fd, text, strlen(text)) == -1;
-  if (failed) fail(fault, "write the box's %s", name);
-  close(fd);
-  return failed ? -1 : 0;
+static int bear_warm(struct keeper *keeper, struct box_setup *setup, struct fault *fault) {
+  struct slot *slot = &keeper->slots[setup->request.slot];
+  TRY(pipe2(setup->mapped, O_CLOEXEC), "make a pipe for the box");
+  pid_t pid = bear_box(&keeper->templates[setup->request.warm_from - 1], setup, &slot->lease, fault);
+  if (pid != -1) {
+    slot->box = pid;
+    slot->connection = setup->stream;
+  }
+  int result = pid == -1 ? -1 : map_ids(pid, setup->request.slot, setup->mapped[1], fault);
+  close(setup->mapped[0]);
+  close(setup->mapped[1]);
+  return result;
 }
 
-static pid_t make_box(const struct keeper *keeper, const struct box_setup *setup, struct fault *fault) {
-  const struct lease *lease = &keeper->slots[setup->request.slot].lease;
-  const uint32_t warm_from = setup->request.warm_from;
-  uint64_t flags = CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS;
-  if (warm_from != 0) return bear_box(&keeper->templates[warm_from - 1], setup, lease, fault);
-  flags &= ~BROKEN_NAMESPACES;
-  pid_t pid = clone_in_lease(lease, &keeper->home, flags, fault);
-  if (pid == 0) live_as_box(setup);
-  return pid;
+static int bear_plain(struct keeper *keeper, struct box_setup *setup, struct fault *fault) {
+  struct slot *slot = &keeper->slots[setup->request.slot];
+  if (start_steward(&slot->lease, &keeper->home, setup, fault) == -1) return -1;
+  pid_t pid = ask_steward(&slot->lease.steward, setup, fault);
+  if (pid == -1) {
+    end_steward(&slot->lease.steward);
+    return -1;
+  }
+  slot->box = pid;
+  slot->connection = setup->stream;
+  return 0;
 }
 
 static int start_box(struct keeper *keeper, int connection, const struct box_request *request,
@@ -78,28 +81,10 @@ static int start_box(struct keeper *keeper, int connection, const struct box_req
   struct slot *slot = &keeper->slots[request->slot];
   struct box_setup setup = {.stream = connection, .request = *request, .trees = keeper->trees,
                             .tree_count = keeper->tree_count, .filter = &keeper->filter};
-  int *mapped = setup.mapped;
   memcpy(setup.outer_namespaces, keeper->namespaces, sizeof keeper->namespaces);
   if (make_lease(&slot->lease, &keeper->home, &setup, fault) == -1) return -1;
   if (ask_groups(KEEPER_WARDEN, request->slot, &setup.groups, fault) == -1) return -1;
-  int result = pipe2(mapped, O_CLOEXEC);
-  if (result == -1) {
-    fail(fault, "make a pipe for the box");
-  } else {
-    pid_t pid = make_box(keeper, &setup, fault);
-    result = pid == -1 ? -1 : 0;
-    if (result == 0) {
-      slot->box = pid;
-      slot->connection = connection;
-      result = write_map(pid, "gid_map", request->slot, fault);
-      if (result == 0) result = write_map(pid, "uid_map", request->slot, fault);
-      /* Without its maps the box must not go on: closing the pipe ends it, and would have it tell that. */
-      if (result == 0 && write_all(mapped[1], "1", 1) == -1) result = fail(fault, "release the box");
-      if (result == -1) (void)kill(pid, SIGKILL);
-    }
-    close(mapped[0]);
-    close(mapped[1]);
-  }
+  int result = request->warm_from != 0 ? bear_warm(keeper, &setup, fault) : bear_plain(keeper, &setup, fault);
   close_groups(&setup.groups);
   return result;
 }
@@ -189,6 +174,8 @@ static void reap_boxes(struct keeper *keeper) {
       if (keeper->slots[i].box == pid) {
         close(keeper->slots[i].connection);
         keeper->slots[i].box = 0;
+      } else if (keeper->slots[i].lease.steward.pid == pid) {
+        bury_steward(&keeper->slots[i].lease.steward);
       }
 }
 

@@ -26,6 +26,7 @@
 
 #include "breakable.h"
 #include "clock.h"
+#include "order.h"
 
 enum { BOXES_MOST = 100 };
 
@@ -113,6 +114,7 @@ static void let_go(int mounts) {
 bool keep_fresh(struct lease *lease) {
   if (lease->mounts == -1) return false;
   if (!is_stale(lease)) return true;
+  end_steward(&lease->steward);
   let_go(lease->mounts);
   lease->mounts = -1;
   return false;
@@ -149,4 +151,45 @@ pid_t clone_in_lease(const struct lease *lease, const struct home *home, uint64_
   }
   return_home(home);
   return pid;
+}
+
+static int write_map(pid_t pid, const char *name, uint32_t slot, struct fault *fault) {
+  char path[48], text[96];
+  unsigned first = 1 + slot * IDS_PER_SLOT;
+  (void)snprintf(path, sizeof path, "/proc/%d/%s", pid, name);
+  (void)snprintf(text, sizeof text, "0 %u 1\n%u %u 1\n", first, PROGRAM_UID, first + 1);
+  int fd = open(path, O_WRONLY | O_CLOEXEC);
+  TRY(fd, "open the box's %s", name);
+  int failed = write_all(fd, text, strlen(text)) == -1;
+  if (failed) fail(fault, "write the box's %s", name);
+  close(fd);
+  return failed ? -1 : 0;
+}
+
+int map_ids(pid_t pid, uint32_t slot, int told, struct fault *fault) {
+  int result = write_map(pid, "gid_map", slot, fault);
+  if (result == 0) result = write_map(pid, "uid_map", slot, fault);
+  if (result == 0 && write_all(told, "1", 1) == -1) result = fail(fault, "release who waits for its ids");
+  if (result == -1) (void)kill(pid, SIGKILL);
+  return result;
+}
+
+int start_steward(struct lease *lease, const struct home *home, struct box_setup *setup, struct fault *fault) {
+  int ends[2];
+  if (lease->steward.pid != 0) return 0;
+  if (open_channel(ends, fault) == -1) return -1;
+  if (pipe2(setup->mapped, O_CLOEXEC) == -1) {
+    close(ends[0]);
+    close(ends[1]);
+    return fail(fault, "make a pipe for a steward");
+  }
+  pid_t pid = clone_in_lease(lease, home, CLONE_NEWUSER & ~BROKEN_NAMESPACES, fault);
+  if (pid == 0) live_as_steward(setup, ends[1]);
+  close(ends[1]);
+  int result = pid == -1 ? -1 : map_ids(pid, setup->request.slot, setup->mapped[1], fault);
+  close(setup->mapped[0]);
+  close(setup->mapped[1]);
+  if (result == -1) close(ends[0]);
+  else lease->steward = (struct steward){.pid = pid, .control = ends[0]};
+  return result;
 }

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "box.h"
+#include "steward.h"
 
 struct lease {
   int network; /* a namespace; -1 = not made yet */
@@ -12,6 +13,7 @@ struct lease {
   uint32_t environment;
   unsigned boxes; /* that found these mounts */
   int64_t mounted_ms;
+  struct steward steward; /* of these mounts */
 };
 
 enum { LEASE_FRESH_MS = 10000 };
@@ -27,6 +29,11 @@ int open_home(struct home *home, struct fault *fault);
 int make_lease(struct lease *lease, const struct home *home, struct box_setup *setup, struct fault *fault);
 /* clone3 with `flags` in the namespaces of a slot. */
 pid_t clone_in_lease(const struct lease *lease, const struct home *home, uint64_t flags, struct fault *fault);
+/* Gives a user namespace the ids of a slot: 0 and that of programs. Without them the process must not go
+ * on: it waits for a byte on the pipe `told`, whose end would have it tell that, and so it is killed. */
+int map_ids(pid_t pid, uint32_t slot, int told, struct fault *fault);
+/* Unless there is one. The groups of PID 1s in `setup` are those that it joins. */
+int start_steward(struct lease *lease, const struct home *home, struct box_setup *setup, struct fault *fault);
 /* Drops mounts that are not fresh any more; boxes that live have copies of their own. True when some are left. */
 bool keep_fresh(struct lease *lease);
 

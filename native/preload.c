@@ -121,67 +121,43 @@ static _Noreturn void resume(void) {
 
 static const struct warm warm = {.is_same = is_same, .take_number = take_number, .take_program = take_program, .resume = resume};
 
-static _Noreturn void live_in_box(const struct template_order *order, const int *fds) {
-  struct box_setup setup = {.stream = fds[0], .mapped = {fds[1], fds[2]}, .request = order->request,
-                            .trees = own.trees, .tree_count = order->tree_count, .filter = &own.filter,
-                            .warm = &warm};
-  const int *groups = fds + ORDER_FIXED_DESCRIPTORS;
-  const int count = order->group_count;
-  memcpy(setup.outer_namespaces, order->outer_namespaces, sizeof setup.outer_namespaces);
+static _Noreturn void live_in_box(struct box_setup *setup, const struct order *order) {
   for (int i = 0; i < order->tree_count; i++) own.trees[i].kind = (enum tree_kind)order->tree_kinds[i];
-  setup.groups.count = count;
-  for (int i = 0; i < count; i++) {
-    setup.groups.box_procs[i] = groups[i];
-    setup.groups.job_procs[i] = groups[count + i];
-  }
-  setup.groups.oom_event = order->has_oom ? groups[2 * count] : -1;
-  setup.groups.oom_control = order->has_oom ? groups[2 * count + 1] : -1;
-  live_as_box(&setup);
+  setup->trees = own.trees;
+  setup->filter = &own.filter;
+  setup->warm = &warm;
+  live_as_box(setup);
 }
 
 /* The box is the keeper's child, as any other. */
-static int bear(const struct template_order *order, const int *fds, struct fault *fault) {
+static int bear(const struct order *order, const int *fds, int count, struct fault *fault) {
+  struct box_setup setup = {0};
   struct clone_args args = {
       .flags = CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_PARENT};
-  TRY(setns(fds[3], CLONE_NEWNET), "enter the slot's network namespace");
-  TRY(setns(fds[4], CLONE_NEWNS), "enter the slot's mount namespace");
+  const int *more = read_order(order, fds, &setup);
+  if (fds + count != more + 4 + setup.groups.count) return FAIL_WITH(fault, EPROTO, "take an order");
+  memcpy(setup.mapped, more, sizeof setup.mapped);
+  memcpy(setup.groups.box_procs, more + 4, (size_t)setup.groups.count * sizeof(int));
+  TRY(setns(more[2], CLONE_NEWNET), "enter the slot's network namespace");
+  TRY(setns(more[3], CLONE_NEWNS), "enter the slot's mount namespace");
   pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof args);
-  if (pid == 0) live_in_box(order, fds);
+  if (pid == 0) live_in_box(&setup, order);
   TRY(pid, "clone the box");
   /* The slot's are the keeper's to give up, see lease.c. */
   TRY(setns(own.home, CLONE_NEWNS), "leave the slot's mount namespace");
   return pid;
 }
 
-/* False when the keeper is gone. */
-static bool take_order(struct template_order *order, int *fds, int *count) {
-  union {
-    struct cmsghdr header;
-    char space[CMSG_SPACE(ORDER_DESCRIPTORS_MOST * sizeof(int))];
-  } control;
-  struct iovec part = {.iov_base = order, .iov_len = sizeof *order};
-  struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control,
-                           .msg_controllen = sizeof control};
-  if (recvmsg(TEMPLATE_CONTROL, &message, MSG_CMSG_CLOEXEC) != sizeof *order) return false;
-  struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-  if (header == NULL || header->cmsg_type != SCM_RIGHTS) return false;
-  *count = (int)((header->cmsg_len - CMSG_LEN(0)) / sizeof(int));
-  memcpy(fds, CMSG_DATA(header), (size_t)*count * sizeof(int));
-  return order->group_count >= 1 && order->group_count <= HIERARCHIES_MOST && order->tree_count >= 0 &&
-         order->tree_count <= TREES_MOST &&
-         *count == ORDER_FIXED_DESCRIPTORS + 2 * order->group_count + (order->has_oom ? 2 : 0);
-}
-
 static void serve(void) {
-  static struct template_order order;
-  struct template_word word = {0};
+  static struct order order;
+  struct bearers_word word = {0};
   int fds[ORDER_DESCRIPTORS_MOST], count;
   if (!learn_ending(__builtin_frame_address(0))) longjmp(own.door, 1);
   int failed = get_ready(&word.fault);
   if (write_all(TEMPLATE_CONTROL, &word, sizeof word) == -1 || failed == -1) _exit(1);
-  while (take_order(&order, fds, &count)) {
-    word = (struct template_word){0};
-    word.box = bear(&order, fds, &word.fault);
+  while (take_order(TEMPLATE_CONTROL, &order, fds, &count)) {
+    word = (struct bearers_word){0};
+    word.box = bear(&order, fds, count, &word.fault);
     for (int i = 0; i < count; i++) close(fds[i]);
     if (write_all(TEMPLATE_CONTROL, &word, sizeof word) == -1) break;
   }

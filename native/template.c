@@ -27,7 +27,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { STRINGS_MOST = 64, ANSWER_SECONDS = 10 };
+enum { STRINGS_MOST = 64 };
 
 /* The library of preload.c, put here by the linker. */
 extern const char preload_start[] __asm__("_binary_preload_so_start");
@@ -85,7 +85,7 @@ static int prepare_template(int control, const char *file, struct fault *fault) 
 }
 
 static _Noreturn void become_template(int control, char **arguments, char **environment) {
-  struct template_word word = {0};
+  struct bearers_word word = {0};
   const char *file = arguments[0];
   for (int i = 0; arguments[i] != NULL; i++) file = arguments[i];
   if (prepare_template(control, file, &word.fault) == 0) {
@@ -121,7 +121,7 @@ int start_template(struct template *templates, uint32_t number, int connection, 
   if (read_command(connection, arguments, environment, fault) == -1) return -1;
   if (number >= TEMPLATES_MOST) return FAIL_WITH(fault, ERANGE, "number of a template");
   if (templates[number].pid != 0) return FAIL_WITH(fault, EBUSY, "there is such a template");
-  TRY(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), "make a template's channel");
+  if (open_channel(ends, fault) == -1) return -1;
   pid_t pid = fork();
   if (pid == 0) become_template(ends[1], arguments, environment);
   close(ends[1]);
@@ -133,21 +133,12 @@ int start_template(struct template *templates, uint32_t number, int connection, 
   return 0;
 }
 
-static bool await_word(const struct template *template, struct template_word *word, int flags) {
-  ssize_t got = recv(template->control, word, sizeof *word, flags);
-  if (got != sizeof *word) return FAIL_WITH(&word->fault, got == -1 ? errno : EPIPE, "hear a template") == 0;
-  return word->fault.err == 0;
-}
-
 bool hear_template(struct template *template) {
-  const struct timeval most = {.tv_sec = ANSWER_SECONDS};
-  struct template_word word = {0};
-  if (template->is_ready || !await_word(template, &word, MSG_DONTWAIT)) {
-    if (word.fault.err != 0) send_fault(template->connection, &word.fault);
-    return false;
-  }
-  /* It answers at once, or the keeper does without it. */
-  if (setsockopt(template->control, SOL_SOCKET, SO_RCVTIMEO, &most, sizeof most) == -1) return false;
+  struct bearers_word word = {0};
+  const ssize_t got = template->is_ready ? 0 : recv(template->control, &word, sizeof word, MSG_DONTWAIT);
+  if (!template->is_ready && got != sizeof word) FAIL_WITH(&word.fault, got == -1 ? errno : EPIPE, "hear a template");
+  if (word.fault.err != 0) send_fault(template->connection, &word.fault);
+  if (template->is_ready || word.fault.err != 0) return false;
   template->is_ready = true;
   return send_frame(template->connection, FRAME_HELD, NULL, 0, NULL, 0) == 0;
 }
@@ -160,40 +151,11 @@ void end_template(struct template *template) {
   *template = (struct template){0};
 }
 
-static int send_order(const struct template *template, const struct box_setup *setup, const struct lease *lease,
-                      struct fault *fault) {
-  const struct groups *groups = &setup->groups;
-  struct template_order order = {.request = setup->request, .group_count = groups->count,
-                                 .has_oom = groups->oom_event != -1, .tree_count = setup->tree_count};
-  int fds[ORDER_DESCRIPTORS_MOST] = {setup->stream, setup->mapped[0], setup->mapped[1], lease->network, lease->mounts};
-  int count = ORDER_FIXED_DESCRIPTORS;
-  memcpy(order.outer_namespaces, setup->outer_namespaces, sizeof order.outer_namespaces);
-  for (int i = 0; i < setup->tree_count; i++) order.tree_kinds[i] = setup->trees[i].kind;
-  for (int i = 0; i < groups->count; i++) fds[count++] = groups->box_procs[i];
-  for (int i = 0; i < groups->count; i++) fds[count++] = groups->job_procs[i];
-  if (order.has_oom) {
-    fds[count++] = groups->oom_event;
-    fds[count++] = groups->oom_control;
-  }
-  union {
-    struct cmsghdr header;
-    char space[CMSG_SPACE(ORDER_DESCRIPTORS_MOST * sizeof(int))];
-  } control = {.header = {.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS,
-                          .cmsg_len = CMSG_LEN((size_t)count * sizeof(int))}};
-  memcpy(CMSG_DATA(&control.header), fds, (size_t)count * sizeof(int));
-  struct iovec part = {.iov_base = &order, .iov_len = sizeof order};
-  const struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control,
-                                 .msg_controllen = CMSG_SPACE((size_t)count * sizeof(int))};
-  TRY((int)sendmsg(template->control, &message, MSG_NOSIGNAL), "ask a template for a box");
-  return 0;
-}
-
 pid_t bear_box(const struct template *template, const struct box_setup *setup, const struct lease *lease,
                struct fault *fault) {
-  struct template_word word = {0};
+  int more[ORDER_MORE_MOST] = {setup->mapped[0], setup->mapped[1], lease->network, lease->mounts}, count = 4;
   if (template->pid == 0 || !template->is_ready) return FAIL_WITH(fault, ESRCH, "ask a template that is not there");
-  if (send_order(template, setup, lease, fault) == -1) return -1;
-  if (await_word(template, &word, 0) && word.box > 0) return word.box;
-  *fault = word.fault;
-  return -1;
+  for (int i = 0; i < setup->groups.count; i++) more[count++] = setup->groups.box_procs[i];
+  if (send_order(template->control, setup, more, count, fault) == -1) return -1;
+  return hear_bearer(template->control, fault);
 }

@@ -4,24 +4,11 @@
 
 #include "box.h"
 #include "lease.h"
+#include "order.h"
 
-/* The keeper's word to a template, with descriptors beside it: the stream, both ends of the pipe
- * `mapped`, the slot's network and mount namespaces, then those of the slot's groups. */
-struct template_order {
-  struct box_request request;
-  int32_t group_count;
-  uint32_t has_oom;
-  unsigned long long outer_namespaces[NAMESPACES];
-  int32_t tree_count;
-  uint32_t tree_kinds[TREES_MOST];
-};
-enum { ORDER_FIXED_DESCRIPTORS = 5, ORDER_DESCRIPTORS_MOST = ORDER_FIXED_DESCRIPTORS + 2 * HIERARCHIES_MOST + 2 };
-
-/* A template's word: first, that it stands before its file; then, whom it bore. */
-struct template_word {
-  int32_t box;
-  struct fault fault;
-};
+/* Beside an order to a template lie more: both ends of the pipe `mapped`, the slot's network and mount
+ * namespaces, and those to join the groups of PID 1s. What it says first, unasked, has no box: it stands
+ * before its file. */
 
 /* The descriptor on which a template talks with the keeper. */
 enum { TEMPLATE_CONTROL = 3 };

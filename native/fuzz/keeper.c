@@ -22,7 +22,7 @@ enum { FDS = 4096, FIRST_FD = 100, SIGNALS_FD = 50 };
 
 static struct input input;
 static bool is_open[FDS];
-static int next_fd, next_pid, alive;
+static int next_fd, next_pid, alive, newborn;
 static bool warden_is_honest;
 enum { HOME_FD = 4 };
 static bool is_away;
@@ -71,6 +71,7 @@ static int fake_getsockopt(void *value) {
 static int fake_clone(const struct clone_args *args) {
   if (maybe_fail() == -1) return -1;
   if (args != NULL && args->flags == CLONE_NEWPID) return next_pid++;
+  if (args != NULL && args->flags == CLONE_NEWUSER) return newborn = next_pid++;
   alive++;
   return next_pid++;
 }
@@ -154,8 +155,9 @@ static ssize_t fake_recvmsg(struct msghdr *message) {
   return (ssize_t)sizeof reply;
 }
 
-/* Only a box that was not waited for yet is signalled: another process could have its id. */
+/* Only who was not waited for yet is signalled: another process could have its id. */
 static int fake_kill(pid_t pid) {
+  if (pid > 0 && pid == newborn) return 0;
   for (int i = 0; i < keeper.slot_count; i++)
     if (pid > 0 && keeper.slots[i].box == pid) return 0;
   MUST(false);
@@ -177,6 +179,8 @@ static pid_t fake_waitpid(pid_t pid, int *status) {
   if (choice % 2 == 0) return 0;
   for (int i = 0; i < keeper.slot_count; i++)
     if (keeper.slots[i].box != 0 && (choice >> 1) % 4 == (unsigned)i % 4) return keeper.slots[i].box;
+  for (int i = 0; i < keeper.slot_count; i++)
+    if (keeper.slots[i].lease.steward.pid != 0 && (choice >> 3) % 4 == 0) return keeper.slots[i].lease.steward.pid;
   return 0;
 }
 
@@ -201,6 +205,25 @@ pid_t bear_box(const struct template *template, const struct box_setup *setup, c
   MUST(is_open[setup->stream] && is_open[lease->network] && is_open[lease->mounts]);
   if (template->pid == 0 || !template->is_ready || fake_clone(NULL) == -1) return FAIL_WITH(fault, ESRCH, "ask a template");
   return next_pid - 1;
+}
+
+int open_channel(int *ends, struct fault *fault) {
+  return fake_pipe(ends) == -1 ? fail(fault, "make a channel") : 0;
+}
+void live_as_steward(const struct box_setup *setup, int control) {
+  (void)setup, (void)control;
+  abort();
+}
+pid_t ask_steward(const struct steward *steward, const struct box_setup *setup, struct fault *fault) {
+  MUST(steward->pid > 0 && is_open[steward->control] && is_open[setup->stream]);
+  return fake_clone(NULL) == -1 ? FAIL_WITH(fault, ESRCH, "ask a steward") : next_pid - 1;
+}
+void bury_steward(struct steward *steward) {
+  fake_close(steward->control);
+  *steward = (struct steward){0};
+}
+void end_steward(struct steward *steward) {
+  if (steward->pid != 0) bury_steward(steward);
 }
 
 int build_base(const struct box_request *request, const struct tree *trees, int tree_count, struct fault *fault) {
@@ -241,8 +264,10 @@ static void check_descriptors(void) {
     if (slot->box != 0) MUST(is_open[slot->connection]);
     const struct lease *lease = &slot->lease;
     if (lease->network != -1) MUST(is_open[lease->network]);
+    /* It has the slot's mounts, so without them it would be somebody else's. */
+    if (lease->steward.pid != 0) MUST(is_open[lease->steward.control] && lease->mounts != -1);
     if (lease->mounts != -1) MUST(is_open[lease->mounts] && lease->boxes <= 100);
-    held += (slot->box != 0) + (lease->network != -1) + (lease->mounts != -1);
+    held += (slot->box != 0) + (lease->network != -1) + (lease->mounts != -1) + (lease->steward.pid != 0);
   }
   for (int i = 0; i < TEMPLATES_MOST; i++) {
     if (keeper.templates[i].pid == 0) continue;
@@ -286,6 +311,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   next_fd = FIRST_FD;
   next_pid = 1000;
   alive = 0;
+  newborn = 0;
   is_away = false;
   for (int step = 0; step < 100 && input.size > 0; step++) {
     unsigned choice = take(&input);
