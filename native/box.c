@@ -184,7 +184,7 @@ static int watch_signals(struct fault *fault) {
 /* What a template's program set for itself is for its fork, not for PID 1. */
 static int be_nobody(struct fault *fault) {
   restore_signals();
-  TRY(prctl(PR_SET_NAME, "sandrun-keeper", 0, 0, 0), "take the name of a box");
+  TRY(prctl(PR_SET_NAME, "sandrun-box", 0, 0, 0), "take the name of a box");
   return 0;
 }
 

@@ -14,6 +14,7 @@
 #include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -27,7 +28,11 @@ static int bear(const struct box_setup *setup, struct fault *fault) {
   struct clone_args args = {.flags = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_PARENT};
   args.flags &= ~BROKEN_NAMESPACES;
   pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof args);
-  if (pid == 0) live_as_box(setup);
+  if (pid == 0) {
+    /* For whoever looks at the host's processes, as that of the steward. */
+    (void)prctl(PR_SET_NAME, "sandrun-box", 0, 0, 0);
+    live_as_box(setup);
+  }
   TRY(pid, "clone the box");
   return pid;
 }
@@ -41,6 +46,7 @@ void live_as_steward(const struct box_setup *first, int control) {
   /* Connections of boxes are among the others, whose end somebody waits for. */
   const int kept[] = {0, 1, 2, control};
   if (keep_descriptors(kept, 4, CONTROL, &word.fault) == -1) _exit(1);
+  if (prctl(PR_SET_NAME, "sandrun-steward", 0, 0, 0) == -1) _exit(1);
   setup.is_slot_root = true;
   while (take_order(CONTROL, &order, fds, &count)) {
     (void)read_order(&order, fds, &setup);

@@ -2,16 +2,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { hold, type Job, run, say, useRunner } from "../support/boxes.ts";
-import { jobProcessesOf, ownWarden, processesOf, pythonOnHost } from "../support/host.ts";
+import { jobProcessesOf, ownWarden, processesInBoxesOf, pythonOnHost } from "../support/host.ts";
 import { patient } from "../support/patience.ts";
 
 const runner = useRunner(1);
 
-/** Processes with an id of the slots: the keeper alone, when no job runs. */
+/** Processes in boxes: none, when no job runs. */
 function alive(): number[] {
   const warden = ownWarden();
   assert.ok(warden);
-  return processesOf(warden);
+  return processesInBoxesOf(warden);
 }
 
 test("S16: exit codes are told as they are", async () => {
@@ -50,7 +50,7 @@ test("S16: a time-out is told as that, and the output so far is kept", async () 
   assert.equal(ran.stdout.toString(), "so far\n");
   const { wallMs } = ran.finished.usage;
   assert.ok(wallMs >= 1000 && wallMs < patient(10_000), `${wallMs} ms`);
-  assert.equal(alive().length, 1);
+  assert.deepEqual(alive(), []);
 });
 
 const STUBBORN: readonly (readonly [string, Job])[] = [
@@ -79,7 +79,7 @@ for (const [what, job] of STUBBORN) {
   test(`a program that ${what} still times out`, async () => {
     const ran = await run(runner(), { ...job, timeoutSeconds: 1 });
     assert.deepEqual(ran.outcome, { kind: "timed_out" });
-    assert.equal(alive().length, 1);
+    assert.deepEqual(alive(), []);
   });
 }
 
@@ -104,7 +104,7 @@ test("S11: when the main process is gone the job ends at once, and its daemons a
   assert.deepEqual(ran.outcome, { kind: "exited", exitCode: 0 });
   assert.equal(ran.stdout.toString(), "daemon\nmain is gone\n");
   assert.ok(ran.finished.usage.wallMs < patient(60_000));
-  assert.equal(alive().length, 1, "only the keeper is left");
+  assert.deepEqual(alive(), []);
 });
 
 test("S11: a daemon is dead also while its box is kept for large outputs", async () => {
@@ -114,11 +114,11 @@ test("S11: a daemon is dead also while its box is kept for large outputs", async
   assert.equal(ended.finished.outputs.holdsBox, true);
   const warden = ownWarden();
   assert.ok(warden);
-  // The keeper and the box's first process, which collects with the program's uid.
-  assert.equal(alive().length, 2);
+  // The box's first process, which collects with the program's uid.
+  assert.equal(alive().length, 1);
   assert.equal(jobProcessesOf(warden).length, 1);
   await ended.finished.outputs.destroy();
-  assert.equal(alive().length, 1);
+  assert.deepEqual(alive(), []);
 });
 
 test("a daemon of a plain process goes on: the probe for living processes sees such things", async () => {
@@ -178,5 +178,5 @@ test("the same slot serves many short jobs one after the other", async () => {
   for (let index = 0; index < 60; index++) {
     assert.equal(await say(runner(), { interpreter: "sh", code: `echo ${index}` }), `${index}\n`);
   }
-  assert.equal(alive().length, 1);
+  assert.deepEqual(alive(), []);
 });

@@ -3,7 +3,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { StopCause } from "../../src/core/job.ts";
 import { begin, hold, inputFile, run, say, useRunner } from "../support/boxes.ts";
-import { boxProcessesOf, jobProcessesOf, ownWarden, processesOf, until } from "../support/host.ts";
+import {
+  boxProcessesOf,
+  jobProcessesOf,
+  ownWarden,
+  processesInBoxesOf,
+  until,
+} from "../support/host.ts";
 
 const runner = useRunner(1);
 const STAY = "import time\nprint('ready')\ntime.sleep(600)";
@@ -15,12 +21,12 @@ function warden() {
   return found;
 }
 
-/** The keeper is the only process left, and the one slot takes a job. */
+/** No process of a box is left, and the one slot takes a job. */
 async function assertClean(): Promise<void> {
   // A box that was being made for a job that is stopped is made first.
-  await until("nothing but the keeper is left", () => processesOf(warden()).length === 1);
+  await until("no process of a box is left", () => processesInBoxesOf(warden()).length === 0);
   assert.equal(await say(runner(), "print('next')"), "next\n");
-  assert.equal(processesOf(warden()).length, 1);
+  assert.deepEqual(processesInBoxesOf(warden()), []);
 }
 
 for (const cause of ["cancelled", "evicted"] as const satisfies readonly StopCause[]) {

@@ -18,6 +18,7 @@ import {
   mounts,
   ownWarden,
   ownWardens,
+  processesInBoxesOf,
   processesOf,
   remainsOf,
   until,
@@ -143,7 +144,7 @@ test("boxes that cannot be built leave no connection behind, and the slot is fre
   }
   assert.equal(readdirSync("/proc/self/fd").length, before);
   holder.destroy();
-  await until("the held box ends", () => processesOf(warden).length === 1);
+  await until("the held box ends", () => processesInBoxesOf(warden).length === 0);
   assert.equal(await say(runner, "print(1)"), "1\n");
   await runner.close();
 });

@@ -88,16 +88,26 @@ export interface WardenOnHost {
   readonly ids: Ids | undefined;
 }
 
+function keepersBelow(warden: number): number[] {
+  return childrenOf(warden).filter(
+    (pid) => procText(pid, "cmdline")?.startsWith("keeper\0") === true,
+  );
+}
+
+/** How many namespaces of processes a process is in. */
+function depthOf(pid: number): number {
+  return /^NSpid:\s+(.*)$/m.exec(procText(pid, "status") ?? "")?.[1]?.split(/\s+/).length ?? 0;
+}
+
 /**
  * The map of ids of a warden's keeper, as the kernel tells it: the one place that says which they
  * are for root, who has a block of ids reserved, and for an ordinary user, who has those of
  * /etc/subuid.
  */
 function idsBelow(warden: number): Ids | undefined {
-  const isKeeper = (pid: number) => procText(pid, "cmdline")?.startsWith("keeper\0") === true;
-  const maps = childrenOf(warden)
-    .filter(isKeeper)
-    .map((pid) => procText(pid, "uid_map")?.trim().split(/\s+/).map(Number));
+  const maps = keepersBelow(warden).map((pid) =>
+    procText(pid, "uid_map")?.trim().split(/\s+/).map(Number),
+  );
   const [, first, , , slots, count] = maps[0] ?? [];
   if (first === undefined || slots === undefined || count === undefined) return undefined;
   return { first, slots, end: slots + count };
@@ -157,10 +167,16 @@ export function processesOf(warden: WardenOnHost): number[] {
   });
 }
 
-/** Those whose id is that one of a slot's. */
+/** Those that are in a box: neither the keeper nor who waits to bear boxes. */
+export function processesInBoxesOf(warden: WardenOnHost): number[] {
+  const [keeper = 0] = keepersBelow(warden.pid);
+  return processesOf(warden).filter((pid) => depthOf(pid) > depthOf(keeper));
+}
+
+/** Those of them whose id is that one of a slot's. */
 function processesWith(warden: WardenOnHost, id: number): number[] {
   const { slots } = idsOf(warden);
-  return processesOf(warden).filter((pid) => {
+  return processesInBoxesOf(warden).filter((pid) => {
     const offset = (uidOf(pid) ?? 0) - slots;
     return offset >= 0 && offset % IDS_PER_SLOT === id;
   });
