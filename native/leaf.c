@@ -74,6 +74,7 @@ bool read_leaf(struct leaf *leaf, enum leaf_file file, char *text, size_t size) 
   if (fd == -1) return false;
   const ssize_t got = pread(fd, text, size - 1, 0);
   text[got < 0 ? 0 : got] = '\0';
+  if (got == 0) errno = EIO;
   return got > 0;
 }
 

@@ -62,13 +62,19 @@ static int limit_v2(struct leaf *leaf, const struct leaf_limits *limits, struct 
   return set_limit(leaf, LEAF_CPU_MAX, quota, fault);
 }
 
-/* Without swap: the second file of memory limits both together. */
+/* Without swap: the second file limits both together, and the first is never above it, on no way. */
+static int limit_memory_v1(struct leaf *leaf, uint64_t bytes, struct fault *fault) {
+  static const enum leaf_file files[] = {LEAF_MEMORY_LIMIT, LEAF_MEMSW_LIMIT};
+  char text[64];
+  if (!read_leaf(leaf, LEAF_MEMORY_LIMIT, text, sizeof text)) return fail(fault, "read a limit of a cgroup");
+  const bool rises = strtoull(text, NULL, 10) < bytes;
+  if (set_number(leaf, files[rises], bytes, fault) == -1) return -1;
+  return set_number(leaf, files[!rises], bytes, fault);
+}
+
 static int limit_v1(struct leaf *leaf, unsigned controllers, const struct leaf_limits *limits,
                     struct fault *fault) {
-  if (controllers & MEMORY) {
-    if (set_number(leaf, LEAF_MEMORY_LIMIT, limits->memory_bytes, fault) == -1) return -1;
-    if (set_number(leaf, LEAF_MEMSW_LIMIT, limits->memory_bytes, fault) == -1) return -1;
-  }
+  if ((controllers & MEMORY) && limit_memory_v1(leaf, limits->memory_bytes, fault) == -1) return -1;
   if ((controllers & PIDS) && set_number(leaf, LEAF_PIDS_MAX, limits->processes, fault) == -1) return -1;
   if ((controllers & CPU) == 0) return 0;
   if (set_limit(leaf, LEAF_CPU_PERIOD, "100000", fault) == -1) return -1;
