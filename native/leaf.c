@@ -35,7 +35,6 @@ static const struct {
     [LEAF_EVENT_CONTROL] = {"cgroup.event_control", O_WRONLY},
     [LEAF_CPU_PERIOD] = {"cpu.cfs_period_us", O_RDWR},
     [LEAF_CPU_QUOTA] = {"cpu.cfs_quota_us", O_RDWR},
-    [LEAF_CPU_USAGE] = {"cpuacct.usage", O_WRONLY},
 };
 
 const char *leaf_file_name(enum leaf_file file) {

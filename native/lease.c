@@ -141,13 +141,18 @@ static int enter_lease(const struct lease *lease, struct fault *fault) {
   return 0;
 }
 
-pid_t clone_in_lease(const struct lease *lease, const struct home *home, uint64_t flags, struct fault *fault) {
-  struct clone_args args = {.flags = flags, .exit_signal = SIGCHLD};
+pid_t clone_apart(uint64_t flags, uint64_t exit_signal) {
+  struct clone_args args = {.flags = flags, .exit_signal = exit_signal};
+  args.flags &= ~BROKEN_NAMESPACES;
+  return (pid_t)syscall(SYS_clone3, &args, sizeof args);
+}
+
+static pid_t clone_in_lease(const struct lease *lease, const struct home *home, uint64_t flags, struct fault *fault) {
   pid_t pid = enter_lease(lease, fault);
   if (pid == 0) {
-    pid = (pid_t)syscall(SYS_clone3, &args, sizeof args);
+    pid = clone_apart(flags, SIGCHLD);
     if (pid == 0) return 0;
-    if (pid == -1) fail(fault, "clone the box");
+    if (pid == -1) fail(fault, "clone a slot's steward");
   }
   return_home(home);
   return pid;
@@ -183,7 +188,7 @@ int start_steward(struct lease *lease, const struct home *home, struct box_setup
     close(ends[1]);
     return fail(fault, "make a pipe for a steward");
   }
-  pid_t pid = clone_in_lease(lease, home, CLONE_NEWUSER & ~BROKEN_NAMESPACES, fault);
+  pid_t pid = clone_in_lease(lease, home, CLONE_NEWUSER, fault);
   if (pid == 0) live_as_steward(setup, ends[1]);
   close(ends[1]);
   int result = pid == -1 ? -1 : map_ids(pid, setup->request.slot, setup->mapped[1], fault);

@@ -27,8 +27,8 @@ int open_home(struct home *home, struct fault *fault);
 /* Makes of what the slot of the box has what is not there or not fresh, and tells in `setup` what the
  * box must not be found in. */
 int make_lease(struct lease *lease, const struct home *home, struct box_setup *setup, struct fault *fault);
-/* clone3 with `flags` in the namespaces of a slot. */
-pid_t clone_in_lease(const struct lease *lease, const struct home *home, uint64_t flags, struct fault *fault);
+/* clone3 with new namespaces. */
+pid_t clone_apart(uint64_t flags, uint64_t exit_signal);
 /* Gives a user namespace the ids of a slot: 0 and that of programs. Without them the process must not go
  * on: it waits for a byte on the pipe `told`, whose end would have it tell that, and so it is killed. */
 int map_ids(pid_t pid, uint32_t slot, int told, struct fault *fault);

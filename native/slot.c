@@ -3,11 +3,12 @@
  * Theory of operation. A job must not be told of the last one on its slot by what its group counts, and
  * nothing of that one may be left in it. On cgroup v2 the group is made anew for each box: peaks cannot
  * be reset there. To make and remove a group of v1's for memory costs more than all else of a box's
- * groups together, but its peak can be reset. So there groups stay, and what was written to them or
- * counted by them is set back for each box; that of memory is made anew when it is not as good as new:
- * when it holds more than the kernel holds ahead for one processor, which is how exactly it counts
- * anyway, when the kernel killed somebody in it, or when somebody is in it, which then fails. What runs
- * is in the groups of all controllers, so all are empty when that of memory is.
+ * groups together, but its peak can be reset. So there groups stay, and their limits and that peak are
+ * set back for each box (of the time that was used only differences are told); that of memory is made
+ * anew when it is not as good as new: when the kernel killed somebody in it, when somebody is in it, which
+ * then fails, or when it holds more than the kernel holds ahead for two processors. That is how exactly it
+ * counts; and callers are told whole megabytes, so not what was left. What runs is in the groups of all
+ * controllers, so all are empty when that of memory is.
  *
  * Keeps S5, S6 and S8 of SECURITY.md.
  */
@@ -21,8 +22,8 @@
 
 #define OOM_KILLED "oom_kill "
 
-/* What the kernel charges ahead for one processor: 64 pages (MEMCG_CHARGE_BATCH). */
-enum { RESIDUE_MOST = 256 * 1024 };
+/* For one processor 64 pages are charged ahead (MEMCG_CHARGE_BATCH). */
+enum { RESIDUE_MOST = 2 * 256 * 1024 };
 
 struct leaf_limits {
   uint64_t memory_bytes;
@@ -168,12 +169,6 @@ static int make_again(const struct cgroups *cgroups, const struct hierarchy *hie
   return give_limits(cgroups, hierarchy->controllers, leaf, fault);
 }
 
-/* Makes the job that comes the first that is counted. */
-static int reset_counts(unsigned controllers, struct leaf *leaf, struct fault *fault) {
-  if ((controllers & CPUACCT) && write_leaf(leaf, LEAF_CPU_USAGE, "0", fault) == -1) return -1;
-  return (controllers & MEMORY) ? write_leaf(leaf, LEAF_MEMORY_PEAK, "0", fault) : 0;
-}
-
 static int prepare_job(const struct cgroups *cgroups, const struct hierarchy *hierarchy, const char *name,
                        bool is_made, struct leaf *leaf, struct groups *groups, struct fault *fault) {
   const struct leaf_limits limits = {cgroups->job_memory_bytes, cgroups->processes, cgroups->cpu_percent};
@@ -181,8 +176,9 @@ static int prepare_job(const struct cgroups *cgroups, const struct hierarchy *hi
   const bool is_again = is_made && can_be_used_again(cgroups, hierarchy, name, leaf);
   if (!is_again && make_again(cgroups, hierarchy, name, leaf, fault) == -1) return -1;
   if (limit_leaf(cgroups, controllers, leaf, &limits, fault) == -1) return -1;
-  if (is_again && reset_counts(controllers, leaf, fault) == -1) return -1;
-  return cgroups->version == 1 && (controllers & MEMORY) ? watch_oom(leaf, groups, fault) : 0;
+  if (cgroups->version == 2 || (controllers & MEMORY) == 0) return 0;
+  if (is_again && write_leaf(leaf, LEAF_MEMORY_PEAK, "0", fault) == -1) return -1;
+  return watch_oom(leaf, groups, fault);
 }
 
 static int open_in_hierarchy(const struct cgroups *cgroups, int index, const char *name, bool is_made,

@@ -11,23 +11,21 @@
  * Keeps S2 and S4 of SECURITY.md. */
 #include "steward.h"
 
-#include <linux/sched.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "breakable.h"
+#include "lease.h"
 #include "order.h"
 
 enum { CONTROL = 3 };
 
 /* The box is the keeper's child, as any other. */
 static int bear(const struct box_setup *setup, struct fault *fault) {
-  struct clone_args args = {.flags = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_PARENT};
-  args.flags &= ~BROKEN_NAMESPACES;
-  pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof args);
+  pid_t pid = clone_apart(CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_PARENT, 0);
   if (pid == 0) {
     /* For whoever looks at the host's processes, as that of the steward. */
     (void)prctl(PR_SET_NAME, "sandrun-box", 0, 0, 0);
@@ -44,8 +42,7 @@ void live_as_steward(const struct box_setup *first, int control) {
   int fds[ORDER_DESCRIPTORS_MOST], count;
   const bool is_fit = become_slot_root(&setup, &word.fault) == 0;
   /* Connections of boxes are among the others, whose end somebody waits for. */
-  const int kept[] = {0, 1, 2, control};
-  if (keep_descriptors(kept, 4, CONTROL, &word.fault) == -1) _exit(1);
+  if (dup3(control, CONTROL, O_CLOEXEC) == -1 || syscall(SYS_close_range, CONTROL + 1, ~0u, 0) == -1) _exit(1);
   if (prctl(PR_SET_NAME, "sandrun-steward", 0, 0, 0) == -1) _exit(1);
   setup.is_slot_root = true;
   while (take_order(CONTROL, &order, fds, &count)) {

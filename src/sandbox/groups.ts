@@ -6,6 +6,7 @@
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { SandboxFault } from "../core/errors.ts";
+import { MIB } from "../core/limits.ts";
 import { Counter, nameOf } from "./counter.ts";
 import type { CgroupPlaces, JobLimits } from "./handover.ts";
 import { anyWantsCpu } from "./threads.ts";
@@ -139,12 +140,16 @@ export class Groups {
     return anyWantsCpu(this.#file("cpu", slot, name));
   }
 
-  /** Most memory that the job's group ever had. @throws SandboxFault naming the file. */
+  /**
+   * Most memory that the job's group had, in whole mebibytes: the kernel charges ahead for each
+   * processor, and a group that is used again may hold a little of the last job (native/slot.c), of
+   * which nobody is to be told. @throws SandboxFault naming the file.
+   */
   memoryPeakBytes(slot: number): number {
     const name = this.#places.version === 2 ? "memory.peak" : "memory.max_usage_in_bytes";
     const counter = Counter.open(this.#file("memory", slot, name), this.#scratch);
     try {
-      return counter.read();
+      return Math.ceil(counter.read() / MIB) * MIB;
     } finally {
       counter.close();
     }
