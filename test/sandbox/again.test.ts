@@ -77,6 +77,12 @@ async function settle(): Promise<void> {
   });
 }
 
+/** The kernel kills the child alone; that the parent ends with it is the box's doing. */
+const CHILD_TAKES = `
+import os, signal, sys
+if os.fork() == 0: held = bytearray(b"x") * (int(sys.argv[1]) << 20)
+else: signal.pause()`;
+
 /** The usual limits, by what they forbid. */
 async function assertLimited(runner: Runner): Promise<void> {
   assert.deepEqual((await run(runner, { code: TAKE, args: ["600"] })).outcome, DENIED);
@@ -112,6 +118,23 @@ test("a job that kills itself is not out of memory because the one before it was
     await settle();
     const killed = await run(runner, KILLED);
     assert.deepEqual(killed.outcome, { kind: "signalled", signal: "SIGKILL" });
+  }
+});
+
+test("S5: the limit is each job's own, whatever the one before it had", async (context) => {
+  const runner = await oneSlot(context);
+  const taking = (args: readonly string[]): Job => ({ code: TAKE, args });
+  for (let round = 0; round < ROUNDS; round++) {
+    await say(runner, { ...SMALL, memoryMb: 64 });
+    await settle();
+    assert.equal(await say(runner, taking(["200"])), "took 200\n");
+    await say(runner, SMALL);
+    await settle();
+    const beyond = { code: CHILD_TAKES, args: ["200"], memoryMb: 64 };
+    assert.deepEqual((await run(runner, beyond)).outcome, DENIED);
+    await say(runner, { ...SMALL, memoryMb: 2048 });
+    await settle();
+    assert.deepEqual((await run(runner, taking(["600"]))).outcome, DENIED);
   }
 });
 
