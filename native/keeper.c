@@ -26,7 +26,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "breakable.h"
 #include "hoard.h"
 #include "lease.h"
 #include "seccomp.h"
