@@ -1,5 +1,5 @@
-/* What a slot has beside its groups and ids: a network namespace, and the mounts that are the same in
- * all of its boxes.
+/* What a slot has beside its groups and ids: a network namespace, the mounts that are the same in all of
+ * its boxes, and a steward that is forked for them.
  *
  * Theory of operation. A network namespace is empty, its owner is the keeper's user namespace, and so
  * not even root of a box can raise its loopback: one serves a slot for good. The read-only part of a
@@ -9,7 +9,7 @@
  * time, so no watch (inotify) and no lock of one is ever seen by another: those end with their box,
  * which was waited for. What does stay is what the kernel keeps of names that were looked up; and an
  * overlay does not see well what changes below it. So mounts are made anew after so many boxes and
- * after some seconds, and when nobody needs them they go.
+ * after some seconds, and when nobody needs them they go; the steward (steward.c), which stands in them, goes with them.
  *
  * Keeps S3, S10 and S11 of SECURITY.md. */
 #include "lease.h"

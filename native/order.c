@@ -1,3 +1,7 @@
+/* Theory of operation. The keeper makes no box itself: it tells a steward or a template for whom, and passes on
+ * what the box will hold, in one message; the one who bears answers with the number of the box's first
+ * process, a child of the keeper (CLONE_PARENT), or with what failed. One order is under way at a time.
+ * Both trust each other: what is checked here is that both were built from the same sources. */
 #include "order.h"
 
 #include <sys/socket.h>
