@@ -3,7 +3,7 @@
  * PID 1 of its own user, PID, mount, network, IPC and UTS namespaces, so that all boxes die
  * with it; no id of the host is mapped here but those of the slots. A connection to its socket
  * is a box: it checks who connects, reads one request of fixed size, takes the slot's groups
- * from the warden (passing.c), and clones the box with that connection. It holds the connection open until
+ * from the warden (passing.c), and has the box borne with that connection (order.c). It holds the connection open until
  * it has waited for the box, so that end of file tells the other side that the box is gone;
  * it reads nothing more from it, and so never sees job data.
  *
