@@ -173,6 +173,11 @@ export function processesInBoxesOf(warden: WardenOnHost): number[] {
   return processesOf(warden).filter((pid) => depthOf(pid) > depthOf(keeper));
 }
 
+/** Those that bear the boxes of a slot each (native/steward.c). */
+export function stewardsOf(warden: WardenOnHost): number[] {
+  return processesOf(warden).filter((pid) => procText(pid, "comm") === "sandrun-steward\n");
+}
+
 /** Those of them whose id is that one of a slot's. */
 function processesWith(warden: WardenOnHost, id: number): number[] {
   const { slots } = idsOf(warden);
