@@ -3,7 +3,6 @@
  * of it is left. Real boxes, the real service, a WebSocket.
  */
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { SandrunClient } from "../../src/client/client.ts";
 import type { Ended, LiveEvent } from "../../src/client/frames.ts";
@@ -13,7 +12,7 @@ import type { Runner } from "../../src/core/runner.ts";
 import { type Listening, listen } from "../../src/http/server.ts";
 import { createService, type Service } from "../../src/service.ts";
 import { openTestRunner } from "../support/boxes.ts";
-import { jobProcessesOf, ownWarden, until } from "../support/host.ts";
+import { commandOf, jobProcessesOf, ownWarden, until } from "../support/host.ts";
 
 let runner: Runner;
 let service: Service;
@@ -35,7 +34,7 @@ after(async () => {
 /** Programs of jobs that live; not the processes of boxes that wait for a job. */
 function programs(): string[] {
   return jobProcessesOf(ownWarden() ?? assert.fail("there is a warden"))
-    .map((pid) => readFileSync(`/proc/${pid}/cmdline`, "latin1"))
+    .map(commandOf)
     .filter((words) => words !== "" && !words.startsWith("keeper\0"));
 }
 

@@ -39,6 +39,11 @@ export function pythonOnHost(code: string): Promise<OnHost> {
   return onHost("/usr/bin/python3", ["-c", code]);
 }
 
+/** Its words, each with a zero byte behind it; empty when it is gone. */
+export function commandOf(pid: number): string {
+  return procText(pid, "cmdline") ?? "";
+}
+
 /** Text of a file of /proc; undefined when the process is gone. */
 function procText(pid: number, name: string): string | undefined {
   try {
