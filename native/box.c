@@ -24,9 +24,10 @@
 #include <stdlib.h>
 #include <sys/fsuid.h>
 #include <sys/prctl.h>
+#include <sys/shm.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -211,6 +212,20 @@ static int start(const struct box_setup *setup, struct relay *relay, struct faul
   return limit_resources(fault);
 }
 
+/* The directory of queues says by its size how many there are. */
+static off_t size_of_queues(void) {
+  struct stat status;
+  return stat("/dev/mqueue", &status) == -1 ? -1 : status.st_size;
+}
+
+/* What is left in an IPC namespace the kernel frees some time after its end, and counts until then for the
+ * ids of the user namespace: queues and locked memory would be on the next job's bill. */
+static bool leaves_something(off_t without_queues) {
+  struct shm_info segments = {0};
+  if (without_queues == -1 || size_of_queues() != without_queues) return true;
+  return shmctl(0, SHM_INFO, (struct shmid_ds *)&segments) == -1 || segments.used_ids != 0;
+}
+
 void live_as_box(const struct box_setup *setup) {
   struct fault fault = {0};
   /* Where it is until the descriptors are put in order; a fault after that must find it, too. */
@@ -219,6 +234,8 @@ void live_as_box(const struct box_setup *setup) {
     send_fault(relay.stream, &fault);
     _exit(1);
   }
-  if (relay_job(&relay)) become_collector(relay.stream, relay.is_asked);
-  _exit(0);
+  const off_t without_queues = size_of_queues();
+  const bool is_over = relay_job(&relay);
+  if (is_over) become_collector(relay.stream, relay.is_asked);
+  _exit(is_over && !leaves_something(without_queues) ? BOX_LEFT_NOTHING : 1);
 }

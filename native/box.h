@@ -61,6 +61,8 @@ int read_namespaces(unsigned long long *inodes, struct fault *fault);
 /* Root of a user namespace, in the groups of PID 1s of the slot, with an empty bounding set. */
 int become_slot_root(const struct box_setup *setup, struct fault *fault);
 
+/* How PID 1 ends when no process of the job, and nothing in its namespaces, was there any more. */
+enum { BOX_LEFT_NOTHING = 0 };
 /* Life of PID 1, from birth to death; never returns. */
 void live_as_box(const struct box_setup *setup) __attribute__((noreturn));
 

@@ -168,9 +168,12 @@ static void accept_box(struct keeper *keeper) {
 static void reap_boxes(struct keeper *keeper) {
   char ignored[512];
   while (read(keeper->signals, ignored, sizeof ignored) > 0) continue;
-  for (pid_t pid; (pid = waitpid(-1, NULL, WNOHANG)) > 0;)
+  int status;
+  for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;)
     for (int i = 0; i < keeper->slot_count; i++)
       if (keeper->slots[i].box == pid) {
+        /* The next box is to have a user namespace to which nothing is charged. */
+        if (!WIFEXITED(status) || WEXITSTATUS(status) != BOX_LEFT_NOTHING) end_steward(&keeper->slots[i].lease.steward);
         close(keeper->slots[i].connection);
         keeper->slots[i].box = 0;
       } else if (keeper->slots[i].lease.steward.pid == pid) {

@@ -64,6 +64,8 @@ static int build_devices(const char *directory, bool may_make_nodes, struct faul
   }
   (void)snprintf(path, sizeof path, "%s/pts", directory);
   if (make_directory(path, 0755, fault) == -1) return -1;
+  (void)snprintf(path, sizeof path, "%s/mqueue", directory);
+  if (make_directory(path, 0755, fault) == -1) return -1;
   (void)snprintf(path, sizeof path, "%s/shm", directory);
   return make_directory(path, 0755, fault);
 }

@@ -126,10 +126,12 @@ static int make_leaf(struct leaf *leaf, int parent, const char *name, struct fau
   return find_leaf(leaf, parent, name) ? 0 : fail(fault, "find a slot's cgroup");
 }
 
-/* Nobody else can change what was set when it was made. */
+/* Nobody else can change what was set when it was made. A whole processor: these processes work one at
+ * a time, and with less the steward would stand still for what a job's collector used before, and the
+ * keeper, which waits for it, with it. */
 static int prepare_box(const struct cgroups *cgroups, const struct hierarchy *hierarchy, const char *name,
                        bool is_made, struct leaf *leaf, struct fault *fault) {
-  const struct leaf_limits limits = {cgroups->box_memory_bytes, 16, 50};
+  const struct leaf_limits limits = {cgroups->box_memory_bytes, 16, 100};
   if (is_made && find_leaf(leaf, hierarchy->boxes, name)) return 0;
   if (make_leaf(leaf, hierarchy->boxes, name, fault) == -1) return -1;
   return limit_leaf(cgroups, hierarchy->controllers, leaf, &limits, fault);

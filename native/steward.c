@@ -4,8 +4,9 @@
  * maps take two processes that wait for each other. So that is done once, by a child of the keeper
  * that stays, and PID 1 of a box is its fork, in all other namespaces anew.
  *
- * It lives as long as the slot's mounts (lease.c), so it bears a hundred boxes at most. It holds
- * nothing of a job: it gets a connection and passes it on, unread. No box can see it, as it is outside
+ * It lives as long as the slot's mounts (lease.c), so it bears a hundred boxes at most; and it ends with a box that
+ * left something in its namespaces, or that died before that could be seen, since the kernel counts such things
+ * for the user namespace for a while. It holds nothing of a job: it gets a connection and passes it on, unread. No box can see it, as it is outside
  * of their namespaces of processes. Boxes of templates have none: those are forked elsewhere.
  *
  * Keeps S2 and S4 of SECURITY.md. */

@@ -16,6 +16,7 @@
 #include <signal.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -93,9 +94,20 @@ static int start_all(struct warden *warden, int *status, struct fault *fault) {
   return 0;
 }
 
+/* Keeper and warden hold some descriptors for every slot, together more than the thousand that a login or
+ * a unit usually has; up to the second limit anybody may. */
+static int take_descriptors(struct fault *fault) {
+  struct rlimit files;
+  TRY(getrlimit(RLIMIT_NOFILE, &files), "ask how many files may be open");
+  files.rlim_cur = files.rlim_max;
+  TRY(setrlimit(RLIMIT_NOFILE, &files), "have as many files open as may be");
+  return 0;
+}
+
 static int run_warden(struct warden *warden, char **arguments) {
   struct fault fault = {0};
   int status = 0;
+  if (take_descriptors(&fault) == -1) return complain(&fault);
   /* Started from memory, it would be called by the number of a descriptor. */
   if (prctl(PR_SET_NAME, "sandrun-native", 0, 0, 0) == -1) {
     (void)fail(&fault, "take the name of a warden");

@@ -176,6 +176,7 @@ static pid_t fake_waitpid(pid_t pid, int *status) {
     *status = (int)(choice << 8);
     return pid;
   }
+  *status = (int)(choice << 8);
   if (choice % 2 == 0) return 0;
   for (int i = 0; i < keeper.slot_count; i++)
     if (keeper.slots[i].box != 0 && (choice >> 1) % 4 == (unsigned)i % 4) return keeper.slots[i].box;

@@ -1,9 +1,13 @@
 /** Fifty jobs at once: each gets its own answer, and nothing of them stays. */
 import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import { BOX_LIMITS } from "../../src/core/limits.ts";
 import { LAYERS } from "../../src/core/wire.ts";
 import { Box } from "../../src/sandbox/box.ts";
+import { nativeProgram } from "../../src/sandbox/place.ts";
 import { startLocalWarden } from "../../src/sandbox/warden.ts";
 import { begin, type Job, openRunnerFor, type Ran, run } from "../support/boxes.ts";
 import {
@@ -87,6 +91,27 @@ test("a box is made beside so many that their descriptors alone are more than a 
   try {
     await Promise.all([make(), make(), make(), make()]);
     assert.ok(boxes.every(({ isolation }) => isolation.length === LAYERS.length));
+  } finally {
+    await Promise.all(boxes.map((box) => box.destroy()));
+    await warden.close();
+  }
+});
+
+test("slots have the descriptors that they need where a login gives few", async (context) => {
+  const directory = mkdtempSync(join(tmpdir(), "sandrun-few-"));
+  context.after(() => rmSync(directory, { recursive: true }));
+  const program = join(directory, "few");
+  const native = process.env["SANDRUN_TEST_NATIVE"] ?? nativeProgram();
+  writeFileSync(program, `#!/bin/sh\nulimit -Sn 256\nexec ${native} "$@"\n`, { mode: 0o755 });
+  const slots = 72;
+  const plan = { slots, cpus: 1, memoryBytes: 0, trees: [] };
+  const warden = await startLocalWarden(plan, false, program);
+  const boxes: Box[] = [];
+  try {
+    for (let slot = 0; slot < slots; slot++) {
+      const request = { slot, environment: 0, ...BOX_LIMITS };
+      boxes.push(await Box.build(warden.handover.keeper, request));
+    }
   } finally {
     await Promise.all(boxes.map((box) => box.destroy()));
     await warden.close();

@@ -194,6 +194,8 @@ refused("sethostname", lambda: socket.sethostname("left"))
 for name in "user", "cgroup", "mnt", "ipc", "uts", "pid", "net", "time":
     refused(f"setns {name}", lambda: libc.setns(os.open(f"/proc/self/ns/{name}", os.O_RDONLY), 0))
 for flag in 0x10000000, 0x02000000, 0x08000000, 0x04000000: refused(f"unshare {flag:x}", lambda: libc.unshare(flag))
+# Left, it would end the steward, and there would be no next one of it.
+libc.shmctl(libc.shmget(KEY, 0, 0o666), 0, None)
 `;
 
 test("S11: what a job took of what is its user's or namespaces' is there for the next of its steward", async () => {
@@ -205,6 +207,22 @@ test("S11: what a job took of what is its user's or namespaces' is there for the
   assert.match(first ?? "", /^counted 8 8192 256$/m);
   assert.doesNotMatch(first ?? "", /DONE/);
   assert.equal(second, first);
+});
+
+/** What the kernel takes back some time after the end of the namespace that it was in. */
+const LINGERS = `
+import ctypes, os
+libc = ctypes.CDLL(None, use_errno=True)
+libc.shmget.argtypes = [ctypes.c_int, ctypes.c_size_t, ctypes.c_int]
+class Queue(ctypes.Structure): _fields_ = [(name, ctypes.c_long) for name in ("flags", "most", "size", "now")] + [("_", ctypes.c_long * 4)]
+queue = lambda name: libc.mq_open(name, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o666, ctypes.byref(Queue(0, 10, 1024, 0)))
+print(sum(queue(b"/left%d" % number) >= 0 for number in range(9)))
+print(sum(libc.shmctl(libc.shmget(0, 4096, 0o1600), 11, None) == 0 for number in range(20)))
+`;
+
+test("S10: queues and locked memory of a job are not on the bill of the next", async () => {
+  const first = await say(runner(), LINGERS);
+  for (let turn = 0; turn < 60; turn++) assert.equal(await say(runner(), LINGERS), first);
 });
 
 test("S10: two slots have two stewards and two user namespaces; S11: those end with the lease", async (context) => {
