@@ -55,7 +55,7 @@ static int mount_own_devices(const struct box_request *request, struct fault *fa
   TRY(mount("devpts", "dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666,mode=600,max=32"),
       "mount /dev/pts");
   /* Where a system has it; and there PID 1 sees whether queues are left (box.c). */
-  TRY(mount("mqueue", "dev/mqueue", "mqueue", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL), "mount /dev/mqueue");
+  if (!BROKEN(IPC)) TRY(mount("mqueue", "dev/mqueue", "mqueue", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL), "mount /dev/mqueue");
   return mount_tmpfs("dev/shm", request->shm_bytes, request->tmp_inodes, 01777, fault);
 }
 
