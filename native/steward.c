@@ -6,8 +6,9 @@
  *
  * It lives as long as the slot's mounts (lease.c), so it bears a hundred boxes at most; and it ends with a box that
  * left something in its namespaces, or that died before that could be seen, since the kernel counts such things
- * for the user namespace for a while. It holds nothing of a job: it gets a connection and passes it on, unread. No box can see it, as it is outside
- * of their namespaces of processes. Boxes of templates have none: those are forked elsewhere.
+ * for the user namespace for a while. It holds nothing of a job: it gets a connection and passes it on,
+ * unread. No box can see it, as it is outside of their namespaces of processes. Boxes of templates have
+ * none: those are forked elsewhere.
  *
  * Keeps S2 and S4 of SECURITY.md. */
 #include "steward.h"
@@ -29,7 +30,7 @@ static int bear(const struct box_setup *setup, struct fault *fault) {
   pid_t pid = clone_apart(CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_PARENT, 0);
   if (pid == 0) {
     /* For whoever looks at the host's processes, as that of the steward. */
-    (void)prctl(PR_SET_NAME, "sandrun-box", 0, 0, 0);
+    if (prctl(PR_SET_NAME, "sandrun-box", 0, 0, 0) == -1) _exit(1);
     live_as_box(setup);
   }
   TRY(pid, "clone the box");
