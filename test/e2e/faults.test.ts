@@ -11,10 +11,10 @@ import {
   jobProcessesOf,
   ownWardens,
   processesOf,
-  remainsOf,
   until,
   type WardenOnHost,
 } from "../support/host.ts";
+import { remainsOf } from "../support/range.ts";
 import { type Served, startService } from "./curl.ts";
 
 interface Watched extends Served {
@@ -130,8 +130,9 @@ test("warden killed: everything dies with it, and the next start sweeps what is 
   while (next.warden.range !== service.warden.range && others.push(next) < 8) next = await start(t);
   assert.equal(next.warden.range, service.warden.range);
   await untilItRuns(next);
+  const remains = await remainsOf(t, next.warden);
   await next.stop();
-  assert.deepEqual(remainsOf(next.warden), []);
+  assert.deepEqual(await remains(), []);
 });
 
 /** Programs that were started: what waits for a job sleeps as another. */
@@ -147,6 +148,7 @@ function busyPrograms({ warden }: Watched): number[] {
 
 test("SIGTERM: no new jobs, running ones end and are answered, then it ends with 0", async (t) => {
   const service = await start(t);
+  const remains = await remainsOf(t, service.warden);
   const answer = service.post("/run", { code: "import time; time.sleep(2); print('done')" });
   await until("it runs", () => busyPrograms(service).length > 0);
   process.kill(service.warden.pid, "SIGTERM");
@@ -158,7 +160,7 @@ test("SIGTERM: no new jobs, running ones end and are answered, then it ends with
   assert.equal((await service.json(`${service.url}/health`))["status"], "unhealthy");
   assert.equal((await answer)["output"], "done\n");
   assert.equal(await service.stop(), 0);
-  assert.deepEqual(remainsOf(service.warden), []);
+  assert.deepEqual(await remains(), []);
 });
 
 function descriptors(pid: number): number {

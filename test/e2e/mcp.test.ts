@@ -10,8 +10,9 @@ import { Client } from "@modelcontextprotocol/client";
 import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
 import { pinnedFetch } from "../../src/cli/pinned.ts";
 import { type Agent, agentOf, connect, type Era } from "../mcp/agent.ts";
-import { ownWardens, remainsOf, until } from "../support/host.ts";
+import { ownWardens, until } from "../support/host.ts";
 import { PROGRAM } from "../support/program.ts";
+import { remainsOf } from "../support/range.ts";
 import { useService } from "./curl.ts";
 
 /** A 2×2 image, made by the job itself. */
@@ -120,7 +121,7 @@ socket.create_connection(("127.0.0.1", 22))`;
   });
 });
 
-test("a session takes its boxes with it when its client goes", async () => {
+test("a session takes its boxes with it when its client goes", async (context) => {
   const session = await start(["--local"], "legacy");
   const running = session.call("run_code", { code: "import time; time.sleep(60)" });
   running.catch(() => undefined);
@@ -128,8 +129,9 @@ test("a session takes its boxes with it when its client goes", async () => {
   await until("the session has a warden", () => ownWardens(session.pid)[0]?.ids !== undefined);
   const [warden] = ownWardens(session.pid);
   assert.ok(warden);
+  const remains = await remainsOf(context, warden);
   await session.close();
-  await until("nothing is left", () => remainsOf(warden).length === 0);
+  assert.deepEqual(await remains(), []);
 });
 
 test("a line of 100 MB ends the session, and says why", async () => {

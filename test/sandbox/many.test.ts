@@ -16,8 +16,8 @@ import {
   mounts,
   ownWarden,
   processesInBoxesOf,
-  remainsOf,
 } from "../support/host.ts";
+import { remainsOf } from "../support/range.ts";
 
 const JOBS = 50;
 const CODE = `
@@ -72,8 +72,9 @@ test("S11: fifty jobs at once end right, more behind them too, and nothing stays
   });
   assert.deepEqual(processesInBoxesOf(warden), []);
   assert.deepEqual(mounts(), before);
+  const remains = await remainsOf(context, warden);
   await runner.close();
-  assert.deepEqual(remainsOf(warden), []);
+  assert.deepEqual(await remains(), []);
   assert.deepEqual(mounts(), before);
 });
 

@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { connect } from "node:net";
 import { after, describe, test } from "node:test";
-import { childrenOf, remainsOf, until } from "../support/host.ts";
+import { childrenOf, until } from "../support/host.ts";
+import { remainsOf } from "../support/range.ts";
 import { ask, keeperOf, type Played, Stage, wardenOf } from "./played.ts";
 
 const stage = new Stage();
@@ -41,7 +42,7 @@ describe("sleep", { concurrency: 4, timeout: 300_000 }, () => {
   test("S21: asleep there is a keeper and no Node; many connections at once wake one, and all are answered", async (context) => {
     const played = stage.play(context, "sleeps");
     const port = await asleep(played);
-    const warden = wardenOf(played);
+    const remains = await remainsOf(context, wardenOf(played));
     const keeper = keeperOf(played);
     const answers = await Promise.all(Array.from({ length: 50 }, () => ask(port)));
     assert.deepEqual(new Set(answers), new Set(["woken"]));
@@ -49,15 +50,15 @@ describe("sleep", { concurrency: 4, timeout: 300_000 }, () => {
     assert.equal(keeperOf(played), keeper, "boxes and keeper are left alone");
     assert.equal(await played.stop(), 0);
     assert.match(played.told.at(-1) ?? "", /^woken \d+ stopped/);
-    assert.deepEqual(remainsOf(warden), []);
+    assert.deepEqual(await remains(), []);
   });
 
   test("asleep it ends at once when it is told to, and leaves nothing", async (context) => {
     const played = stage.play(context, "sleeps");
     await asleep(played);
-    const warden = wardenOf(played);
+    const remains = await remainsOf(context, wardenOf(played));
     assert.equal(await played.stop(), 0);
-    assert.deepEqual(remainsOf(warden), []);
+    assert.deepEqual(await remains(), []);
     assert.equal(starts(played, "woken"), 0);
   });
 
@@ -67,10 +68,10 @@ describe("sleep", { concurrency: 4, timeout: 300_000 }, () => {
     socket.on("error", () => undefined);
     const closed = new Promise((resolve) => socket.once("close", resolve));
     await played.hear(/^woken \d+ starts/);
-    const warden = wardenOf(played);
+    const remains = await remainsOf(context, wardenOf(played));
     assert.equal(await played.stop(), 0);
     await closed;
-    assert.deepEqual(remainsOf(warden), []);
+    assert.deepEqual(await remains(), []);
   });
 
   test("a keeper that dies meanwhile is there again before a connection wakes Node", async (context) => {

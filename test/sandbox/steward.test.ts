@@ -12,11 +12,11 @@ import {
   isAlive,
   onHost,
   ownWardens,
-  remainsOf,
   stewardsOf,
   until,
   type WardenOnHost,
 } from "../support/host.ts";
+import { remainsOf } from "../support/range.ts";
 
 let warden: LocalWarden;
 before(async () => {
@@ -240,6 +240,7 @@ test("S10: two slots have two stewards and two user namespaces; S11: those end w
   await until("no steward is left", () => stewardsOf(own).length === 0);
   assert.equal(await say(two, "print('again')"), "again\n");
   assert.equal(stewardsOf(own).length, 1);
+  const remains = await remainsOf(context, own);
   await two.close();
-  assert.deepEqual(remainsOf(own), []);
+  assert.deepEqual(await remains(), []);
 });

@@ -1,7 +1,8 @@
 /** The warden's side of replacing Node, below which a program stands that does as the test wants. */
 import assert from "node:assert/strict";
 import { after, describe, test } from "node:test";
-import { childrenOf, remainsOf } from "../support/host.ts";
+import { childrenOf } from "../support/host.ts";
+import { remainsOf } from "../support/range.ts";
 import { ask, keeperOf, Stage, wardenOf } from "./played.ts";
 
 const stage = new Stage();
@@ -15,7 +16,7 @@ describe("succession", { concurrency: 8, timeout: 300_000 }, () => {
   test("S21: the successor serves when the first has left; connections in between are held", async (context) => {
     const played = stage.play(context, "leaves");
     const [, port = ""] = await played.hear(/^first \d+ serves on (\d+)/);
-    const warden = wardenOf(played);
+    const remains = await remainsOf(context, wardenOf(played));
     const keeper = keeperOf(played);
     await played.hear(/^first \d+ asks/);
     await played.hear(/^next \d+ ready/);
@@ -25,7 +26,7 @@ describe("succession", { concurrency: 8, timeout: 300_000 }, () => {
     assert.equal(keeperOf(played), keeper, "boxes and keeper are left alone");
     assert.equal(await played.stop(), 0);
     assert.match(played.told.at(-1) ?? "", /^next \d+ stopped/);
-    assert.deepEqual(remainsOf(warden), []);
+    assert.deepEqual(await remains(), []);
   });
 
   test("a successor that fails changes nothing: the first one stays and is not told to go", async (context) => {

@@ -15,15 +15,16 @@ import { begin, openRunnerFor, run, say } from "../support/boxes.ts";
 import {
   childrenOf,
   groupsOf,
+  isAlive,
   mounts,
   ownWarden,
   ownWardens,
   processesInBoxesOf,
   processesOf,
-  remainsOf,
   until,
   type WardenOnHost,
 } from "../support/host.ts";
+import { remainsOf } from "../support/range.ts";
 
 const STAY = "import time\nprint('ready')\ntime.sleep(600)";
 /** A keeper that dies sooner after its start is not started again (native/watch.c). */
@@ -63,9 +64,10 @@ test("S11: a closed runner leaves nothing: no process, no mount, no group, no di
   assert.ok(processesOf(warden).length >= 3 && groupsOf(warden).length > 0);
   assert.ok(existsSync(warden.directory));
   assert.deepEqual(mounts(), before, "what is mounted for boxes is not seen by the host");
+  const remains = await remainsOf(context, warden);
   await runner.close();
   assert.equal((await running.ended).outcome.kind, "sandbox_error");
-  assert.deepEqual(remainsOf(warden), []);
+  assert.deepEqual(await remains(), []);
   assert.deepEqual(mounts(), before);
 });
 
@@ -154,10 +156,12 @@ test("a keeper that dies right after its start ends its warden; jobs end as sand
   const running = await begin(runner, { code: STAY }, "ready");
   const waiting = Promise.all([run(runner, { code: STAY }), run(runner, { code: STAY })]);
   // Where all of this took long, the first one had settled; what is started in its place has not.
+  const remains = await remainsOf(context, warden);
   await until("the warden ends", () => {
     for (const keeper of childrenOf(warden.pid)) kill(keeper);
-    return remainsOf(warden).length === 0;
+    return !isAlive(warden.pid);
   });
+  assert.deepEqual(await remains(), []);
   assert.equal((await running.ended).outcome.kind, "sandbox_error");
   for (const { outcome } of await waiting) assert.equal(outcome.kind, "sandbox_error");
   assert.equal((await run(runner, { code: "print(1)" })).outcome.kind, "sandbox_error");
@@ -177,8 +181,9 @@ test("a keeper that dies later takes its boxes with it and is started again", as
   for (const job of jobs) assert.equal((await job.ended).outcome.kind, "sandbox_error");
   for (let index = 0; index < 4; index++) assert.equal(await say(runner, "print('on')"), "on\n");
   assert.notEqual(keeperOf(warden), first);
+  const remains = await remainsOf(context, warden);
   await runner.close();
-  assert.deepEqual(remainsOf(warden), []);
+  assert.deepEqual(await remains(), []);
 });
 
 /** Opens runners until one has that range; all of them but that one are closed again. */
@@ -209,8 +214,9 @@ test("S11: of a warden that was killed no process stays, and the next one sweeps
   const left = groupsOf(next.warden).filter((group) => existsSync(`${group}/left`));
   assert.deepEqual(left, []);
   assert.equal(await say(next.runner, "print(1)"), "1\n");
+  const remains = await remainsOf(context, next.warden);
   await next.runner.close();
-  assert.deepEqual(remainsOf(next.warden), []);
+  assert.deepEqual(await remains(), []);
   assert.deepEqual(mounts(), before);
   await runner.close();
 });
@@ -241,8 +247,9 @@ test("S11: when the process that uses a runner is killed, all of it goes", async
   const [warden] = ownWardens(user.pid);
   assert.ok(warden);
   assert.ok(processesOf(warden).length >= 3);
+  const remains = await remainsOf(context, warden);
   user.kill("SIGKILL");
-  await until("everything goes", () => remainsOf(warden).length === 0);
+  assert.deepEqual(await remains(), []);
 });
 
 test("a plan that cannot be carried out is refused before anything stands", async () => {

@@ -87,6 +87,8 @@ export interface WardenOnHost {
   readonly pid: number;
   /** Number of the range of ids that it holds. */
   readonly range: number;
+  /** The file whose lock says that the range is taken. */
+  readonly lock: string;
   /** Its runtime directory. */
   readonly directory: string;
   /** Those of its range; undefined of one that had no keeper when it was looked at. */
@@ -129,12 +131,13 @@ export function ownWardens(parent = process.pid): WardenOnHost[] {
   return childrenOf(parent).flatMap((pid) => {
     // Another build of it, such as the sanitized one, has a longer name; the kernel keeps 15 bytes.
     if (!/^sandrun-native-?\n/.test(procText(pid, "comm") ?? "")) return [];
-    const lock = descriptorsOf(pid)
+    const found = descriptorsOf(pid)
       .map((path) => /^(.*)\/range-(\d+)\.lock$/.exec(path))
-      .find((found) => found !== null);
-    if (lock === undefined) return [];
-    const directory = `${lock[1]}/${lock[2]}`;
-    return [{ pid, range: Number(lock[2]), directory, ids: idsBelow(pid) }];
+      .find((one) => one !== null);
+    if (found === undefined) return [];
+    const [lock, place, range] = found;
+    const directory = `${place}/${range}`;
+    return [{ pid, range: Number(range), lock, directory, ids: idsBelow(pid) }];
   });
 }
 
@@ -234,14 +237,4 @@ export async function until(what: string, holds: () => boolean): Promise<void> {
     if (Date.now() > giveUpAt) throw new Error(`waited in vain: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
-}
-
-/** What of a warden is still there: processes, groups and its runtime directory. */
-export function remainsOf(warden: WardenOnHost): string[] {
-  return [
-    ...(isAlive(warden.pid) ? [`warden ${warden.pid}`] : []),
-    ...processesOf(warden).map((pid) => `process ${pid}`),
-    ...groupsOf(warden),
-    ...(existsSync(warden.directory) ? [warden.directory] : []),
-  ];
 }
