@@ -179,7 +179,10 @@ static int prepare_job(const struct cgroups *cgroups, const struct hierarchy *hi
   if (!is_again && make_again(cgroups, hierarchy, name, leaf, fault) == -1) return -1;
   if (limit_leaf(cgroups, controllers, leaf, &limits, fault) == -1) return -1;
   if (cgroups->version == 2 || (controllers & MEMORY) == 0) return 0;
-  if (is_again && write_leaf(leaf, LEAF_MEMORY_PEAK, "0", fault) == -1) return -1;
+  /* A new group's, too, though it says nothing yet: so a slot has as many files open after its first box
+   * as after any other, and none that comes later looks like one that was lost. */
+  if (open_leaf_file(leaf, LEAF_MEMORY_USAGE, fault) == -1) return -1;
+  if (write_leaf(leaf, LEAF_MEMORY_PEAK, "0", fault) == -1) return -1;
   return watch_oom(leaf, groups, fault);
 }
 

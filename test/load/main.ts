@@ -8,17 +8,17 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { CALLER_LIMITS } from "../../src/core/limits.ts";
 import { Caller, type Told } from "./caller.ts";
+import { fillSlots } from "./fill.ts";
 import { type AllLook, Hog, lookOn, untilBroke } from "./hogs.ts";
 import { type Kind, kindOf } from "./kinds.ts";
 import { type Loaded, Report } from "./report.ts";
-import { type Holding, type LoadedService, startLoaded } from "./service.ts";
+import { type Holding, type LoadedService, SLOTS, startLoaded } from "./service.ts";
 
 const CALLERS = 50;
 const HOGS = 2;
 /** Jobs that a caller has under way: as many as it may have running and waiting; some want more. */
 const AT_ONCE = 3;
 const WANTS_MORE = 5;
-/** Every slot has had a box before anything is measured: its groups and its network stay. */
 const WARM_UP = 80;
 const isQuick = process.argv.includes("--quick");
 const JOBS = isQuick ? 500 : 2400;
@@ -130,8 +130,9 @@ async function holdingOf(service: LoadedService): Promise<Holding> {
 }
 
 /** What each slot keeps for its next box is there before anything is measured. */
-async function warmUp(port: number): Promise<void> {
-  const callers = Array.from({ length: 16 }, (_, i) => new Caller(port, `192.0.2.${i + 1}`));
+async function warmUp({ port, counted }: LoadedService): Promise<void> {
+  const callers = Array.from({ length: SLOTS }, (_, i) => new Caller(port, `192.0.2.${i + 1}`));
+  await fillSlots(callers, counted);
   let number = 0;
   const next = () => Promise.resolve(number++ < WARM_UP ? kindOf(0) : undefined);
   await Promise.all(callers.flatMap((caller) => [0, 1].map(() => work(caller, next, []))));
@@ -143,8 +144,10 @@ async function warmUp(port: number): Promise<void> {
  */
 async function before(service: LoadedService, fresh: Holding): Promise<Holding> {
   const idle = { processes: fresh.processes, boxes: fresh.boxes };
+  if (!isQuick) return settled(service, { ...(await holdingOf(service)), ...idle });
+  // They go soon, and what is lost until the end would not be seen beside them.
+  while (service.hasLeases()) await sleep(500);
   let warm = await holdingOf(service);
-  if (!isQuick) return settled(service, { ...warm, ...idle });
   for (let last: Holding | undefined; last === undefined || !isAsIn(warm, last); ) {
     await sleep(1000);
     last = warm;
@@ -160,7 +163,7 @@ async function before(service: LoadedService, fresh: Holding): Promise<Holding> 
 
 async function observe(service: LoadedService): Promise<void> {
   const fresh = await holdingOf(service);
-  await warmUp(service.port);
+  await warmUp(service);
   const idle = await before(service, fresh);
   const earlier = service.ends().length;
   let under = idle;

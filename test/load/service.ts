@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import {
   boxProcessesOf,
   childrenOf,
+  descriptorsOf,
   groupsOf,
   mounts,
   ownWardens,
@@ -17,8 +18,9 @@ import { Counted } from "./counted.ts";
 
 const PROGRAM = fileURLToPath(new URL("../../sandrun", import.meta.url));
 const BOX_MOUNTS = / - (?:overlay|tmpfs|proc|devpts|mqueue) |\/sandrun/;
-const OPTIONS =
-  "serve --behind-proxy --port 0 --slots 16 --ram-budget 3G --max-waiting 1 --quota-cpu-seconds";
+/** Jobs that may run at once. */
+export const SLOTS = 16;
+const OPTIONS = `serve --behind-proxy --port 0 --slots ${SLOTS} --ram-budget 3G --max-waiting 1 --quota-cpu-seconds`;
 
 /** What should be as it was when nothing runs any more. */
 export interface Holding {
@@ -49,6 +51,8 @@ export interface LoadedService {
   faults(): number;
   /** Undefined while its Node is being replaced. */
   holding(): Holding | undefined;
+  /** Whether the keeper holds mounts for the next boxes of some slots. */
+  hasLeases(): boolean;
   readonly counted: Counted;
   node(): number | undefined;
   stop(): Promise<number | null>;
@@ -72,8 +76,12 @@ function countBelow(directory: string): number {
   }
 }
 
+function keeperOf(warden: WardenOnHost, node?: number): number {
+  return childrenOf(warden.pid).find((pid) => pid !== node) ?? 0;
+}
+
 function holdingOf(warden: WardenOnHost, node: number): Holding {
-  const keeper = childrenOf(warden.pid).find((pid) => pid !== node) ?? 0;
+  const keeper = keeperOf(warden, node);
   const descriptors = (pid: number) => readdirSync(`/proc/${pid}/fd`).length;
   const mountsOf = (pid: number) =>
     readFileSync(`/proc/${pid}/mountinfo`, "utf8").trim().split("\n").length;
@@ -133,6 +141,11 @@ export async function startLoaded(quotaSeconds: number): Promise<LoadedService> 
     holding: () => {
       const pid = node();
       return pid === undefined ? undefined : holdingOf(warden, pid);
+    },
+    hasLeases: () => {
+      const all = descriptorsOf(keeperOf(warden, node()));
+      // One is its own.
+      return all.filter((path) => path.startsWith("mnt:")).length > 1;
     },
     counted: new Counted(warden),
     node,

@@ -5,10 +5,11 @@ import { once } from "node:events";
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { isDeepStrictEqual } from "node:util";
 import type { Usage } from "../../src/core/job.ts";
 import type { Runner } from "../../src/core/runner.ts";
 import { type Job, openRunnerFor, run, say } from "../support/boxes.ts";
-import { groupsOf, ownWarden, until } from "../support/host.ts";
+import { descriptorsOf, groupsOf, ownWarden, until } from "../support/host.ts";
 
 const MIB = 2 ** 20;
 const ROUNDS = 3;
@@ -167,6 +168,28 @@ test("S5: nothing that a job leaves charged is on the next one's account", async
   }
   await say(runner, LITTER);
   assert.equal(await say(runner, { code: TAKE, args: ["50"], memoryMb: 64 }), "took 50\n");
+});
+
+/** The files of slot 0's groups that the warden has open. */
+function keptFiles(): readonly string[] {
+  const all = descriptorsOf(ownWarden()?.pid ?? 0);
+  return all.filter((path) => path.includes("/slot-0/")).toSorted();
+}
+
+test("what is kept open for a slot's next box is the same behind its first box as behind any other", async (context) => {
+  const runner = await oneSlot(context);
+  await say(runner, SMALL);
+  const first = keptFiles();
+  const same = () => isDeepStrictEqual(keptFiles(), first);
+  for (let box = 2; box <= 3; box++) {
+    await settle();
+    await say(runner, SMALL);
+    await until(`box ${box} left it so`, same);
+  }
+  assert.deepEqual((await run(runner, { ...GROW, memoryMb: 64 })).outcome, DENIED);
+  await until("so did one whose job was killed", same);
+  await say(runner, SMALL);
+  await until("so did the next, in a new group", same);
 });
 
 test("S5: no box is made while somebody is in the groups of its job", async (context) => {

@@ -146,7 +146,8 @@ export function ownWarden(): WardenOnHost | undefined {
   return ownWardens()[0];
 }
 
-function descriptorsOf(pid: number): string[] {
+/** What each of its descriptors is; none of a process that is gone. */
+export function descriptorsOf(pid: number): string[] {
   try {
     return readdirSync(`/proc/${pid}/fd`).flatMap((name) => {
       const path = linkText(`/proc/${pid}/fd/${name}`);
