@@ -68,6 +68,56 @@ export class Counter {
   }
 }
 
+/**
+ * Counters that stay open from one job of a slot to the next. A group may be removed in between and
+ * another made in its place: then nothing can be read of the file any more, and it is opened anew.
+ */
+export class KeptCounters {
+  readonly #counters = new Map<number, Counter>();
+  readonly #fileOf: (slot: number) => string;
+  readonly #name: string;
+  readonly #scratch: Buffer;
+
+  /** @param name what stands in front of the number @param scratch of `Counter.makeScratch` */
+  constructor(fileOf: (slot: number) => string, name: string, scratch: Buffer) {
+    this.#fileOf = fileOf;
+    this.#name = name;
+    this.#scratch = scratch;
+  }
+
+  /** Opens what is not open yet. @throws SandboxFault naming the file */
+  keep(slot: number): void {
+    if (!this.#counters.has(slot)) this.#open(slot);
+  }
+
+  /** @throws SandboxFault naming the file */
+  read(slot: number): number {
+    return this.#readKept(slot) ?? this.#open(slot).read(this.#name);
+  }
+
+  close(): void {
+    for (const counter of this.#counters.values()) counter.close();
+    this.#counters.clear();
+  }
+
+  #readKept(slot: number): number | undefined {
+    const counter = this.#counters.get(slot);
+    try {
+      return counter?.read(this.#name);
+    } catch {
+      counter?.close();
+      this.#counters.delete(slot);
+      return undefined;
+    }
+  }
+
+  #open(slot: number): Counter {
+    const counter = Counter.open(this.#fileOf(slot), this.#scratch);
+    this.#counters.set(slot, counter);
+    return counter;
+  }
+}
+
 export function nameOf(file: string): string {
   return file.slice(file.lastIndexOf("/") + 1);
 }

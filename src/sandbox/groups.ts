@@ -7,7 +7,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { SandboxFault } from "../core/errors.ts";
 import { MIB } from "../core/limits.ts";
-import { Counter, nameOf } from "./counter.ts";
+import { Counter, KeptCounters, nameOf } from "./counter.ts";
 import type { CgroupPlaces, JobLimits } from "./handover.ts";
 import { anyWantsCpu } from "./threads.ts";
 
@@ -15,6 +15,8 @@ const PERIOD_US = 100_000;
 /** The kernel's bounds: less than a millisecond a period needs a longer period. */
 const QUOTA_LEAST_US = 1000;
 const PERIOD_MOST_US = 1_000_000;
+/** Slots whose files stay open, as in native/cgroup.h: those that are used most have the lowest numbers. */
+const SLOTS_KEPT = 24;
 
 /** Reads what one job's group has used, often and cheaply. */
 export interface CpuMeter {
@@ -25,12 +27,21 @@ export interface CpuMeter {
 
 export class Groups {
   readonly #places: CgroupPlaces;
-  /** Of the groups of PID 1s: unlike those of jobs, they stay from one box to the next. */
-  readonly #boxMeters = new Map<number, CpuMeter>();
   readonly #scratch = Counter.makeScratch();
+  /** Of the groups of PID 1s, which stay from one box to the next. */
+  readonly #boxCpu: KeptCounters;
+  /** Of those of jobs, which do so on v1. */
+  readonly #jobCpu: KeptCounters;
+  readonly #peaks: KeptCounters;
 
   constructor(places: CgroupPlaces) {
     this.#places = places;
+    const name = places.version === 2 ? "usage_usec " : "";
+    const cpuOf = (kind: "boxes" | "jobs") =>
+      new KeptCounters((slot) => this.#cpuFile(kind, slot), name, this.#scratch);
+    this.#boxCpu = cpuOf("boxes");
+    this.#jobCpu = cpuOf("jobs");
+    this.#peaks = new KeptCounters((slot) => this.#peakFile(slot), "", this.#scratch);
   }
 
   #file(controller: "memory" | "cpu", slot: number, name: string): string {
@@ -69,12 +80,7 @@ export class Groups {
    * @throws SandboxFault naming the file.
    */
   boxCpuMs(slot: number): number {
-    let meter = this.#boxMeters.get(slot);
-    if (meter === undefined) {
-      meter = this.#meterOf("boxes", slot);
-      this.#boxMeters.set(slot, meter);
-    }
-    return meter.cpuMs();
+    return this.#boxCpu.read(slot) / this.#perMs;
   }
 
   /**
@@ -119,19 +125,34 @@ export class Groups {
    * @throws SandboxFault naming the file.
    */
   meter(slot: number): CpuMeter {
-    return this.#meterOf("jobs", slot);
+    if (this.#isKept(slot)) {
+      this.#jobCpu.keep(slot);
+      return { cpuMs: () => this.#jobCpu.read(slot) / this.#perMs, close: () => undefined };
+    }
+    const counter = Counter.open(this.#cpuFile("jobs", slot), this.#scratch);
+    const name = this.#places.version === 2 ? "usage_usec " : "";
+    return { cpuMs: () => counter.read(name) / this.#perMs, close: () => counter.close() };
   }
 
-  #meterOf(kind: "boxes" | "jobs", slot: number): CpuMeter {
+  /** What the kernel counts CPU time in: microseconds, or nanoseconds. */
+  get #perMs(): number {
+    return this.#places.version === 2 ? 1e3 : 1e6;
+  }
+
+  #cpuFile(kind: "boxes" | "jobs", slot: number): string {
     const { version, cpu, cpuacct } = this.#places;
-    const file =
-      version === 2
-        ? `${cpu}/${kind}/slot-${slot}/cpu.stat`
-        : `${cpuacct}/${kind}/slot-${slot}/cpuacct.usage`;
-    const counter = Counter.open(file, this.#scratch);
-    const cpuMs =
-      version === 2 ? () => counter.read("usage_usec ") / 1e3 : () => counter.read() / 1e6;
-    return { cpuMs, close: () => counter.close() };
+    return version === 2
+      ? `${cpu}/${kind}/slot-${slot}/cpu.stat`
+      : `${cpuacct}/${kind}/slot-${slot}/cpuacct.usage`;
+  }
+
+  #peakFile(slot: number): string {
+    const name = this.#places.version === 2 ? "memory.peak" : "memory.max_usage_in_bytes";
+    return this.#file("memory", slot, name);
+  }
+
+  #isKept(slot: number): boolean {
+    return this.#places.version === 1 && slot < SLOTS_KEPT;
   }
 
   /** Whether any thread of a job runs or waits for a processor at this moment; false when nobody tells. */
@@ -146,10 +167,14 @@ export class Groups {
    * which nobody is to be told. @throws SandboxFault naming the file.
    */
   memoryPeakBytes(slot: number): number {
-    const name = this.#places.version === 2 ? "memory.peak" : "memory.max_usage_in_bytes";
-    const counter = Counter.open(this.#file("memory", slot, name), this.#scratch);
+    return Math.ceil(this.#peak(slot) / MIB) * MIB;
+  }
+
+  #peak(slot: number): number {
+    if (this.#isKept(slot)) return this.#peaks.read(slot);
+    const counter = Counter.open(this.#peakFile(slot), this.#scratch);
     try {
-      return Math.ceil(counter.read() / MIB) * MIB;
+      return counter.read();
     } finally {
       counter.close();
     }
@@ -163,8 +188,7 @@ export class Groups {
 
   /** Keeps no file open any more. */
   close(): void {
-    for (const meter of this.#boxMeters.values()) meter.close();
-    this.#boxMeters.clear();
+    for (const counters of [this.#boxCpu, this.#jobCpu, this.#peaks]) counters.close();
   }
 
   #read(file: string): string {
