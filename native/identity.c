@@ -113,7 +113,8 @@ int keep_descriptors(const int *fds, int count, int first_private, struct fault 
   int high[MOST];
   if (count > MOST) return FAIL_WITH(fault, E2BIG, "keep descriptors");
   for (int i = 0; i < count; i++) {
-    high[i] = fcntl(fds[i], F_DUPFD, SAFE);
+    /* In nobody's way. */
+    high[i] = fds[i] >= count ? fds[i] : fcntl(fds[i], F_DUPFD, SAFE);
     TRY(high[i], "move descriptor %d", i);
   }
   for (int i = 0; i < count; i++)
