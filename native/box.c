@@ -182,9 +182,8 @@ static int watch_signals(struct fault *fault) {
   return fd;
 }
 
-/* What a template's program set for itself is for its fork, not for PID 1. */
-static int be_nobody(struct fault *fault) {
-  restore_signals();
+static int be_nobody(const struct warm *warm, struct fault *fault) {
+  warm->give_up_signals();
   TRY(prctl(PR_SET_NAME, "sandrun-box", 0, 0, 0), "take the name of a box");
   return 0;
 }
@@ -196,7 +195,7 @@ static int start(const struct box_setup *setup, struct relay *relay, struct faul
   if (limit_core(fault) == -1 || install_filter(setup->filter, fault) == -1) return -1;
   relay->program = fork_hand(setup, &pipes, stand_ins, fault);
   TRY(relay->program, "start the program's process");
-  if (setup->warm != NULL && be_nobody(fault) == -1) return -1;
+  if (setup->warm != NULL && be_nobody(setup->warm, fault) == -1) return -1;
   relay->signals = watch_signals(fault);
   if (relay->signals == -1) return -1;
   /* Everything else goes: descriptors of the slot, and the program's ends of the pipes, whose

@@ -25,6 +25,7 @@ struct groups {
  * template, and so is the hand, which resumes it. */
 struct warm {
   bool (*is_same)(char **arguments, char **environment); /* it was started with these, and is what it takes itself for */
+  void (*give_up_signals)(void); /* what the program does about them is for its fork, not for PID 1 */
   int (*take_number)(struct fault *fault);
   int (*take_program)(struct fault *fault);
   void (*resume)(void) __attribute__((noreturn));

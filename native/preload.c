@@ -19,6 +19,7 @@
 #include <linux/sched.h>
 #include <sched.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <sys/mount.h>
@@ -42,6 +43,7 @@ static struct {
   struct filter filter;
   struct tree trees[TREES_MOST];
   bool has_served;
+  int signals[NSIG], signal_count; /* those that it does something about: few, and sixty calls for each box to look */
   int home; /* the mount namespace of a template that bears none */
   jmp_buf door;
 } own;
@@ -101,8 +103,22 @@ static int leave_system(struct fault *fault) {
   return 0;
 }
 
+static void note_signals(void) {
+  struct sigaction now;
+  for (int number = 1; number < NSIG; number++)
+    if (sigaction(number, NULL, &now) == 0 && now.sa_handler != SIG_DFL) own.signals[own.signal_count++] = number;
+}
+
+static void give_up_signals(void) {
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, NULL);
+  for (int i = 0; i < own.signal_count; i++) signal(own.signals[i], SIG_DFL);
+}
+
 static int get_ready(struct fault *fault) {
   if (check_alone(fault) == -1 || read_image(&own.image, fault) == -1) return -1;
+  note_signals();
   own.home = next_open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
   TRY(own.home, "hold a template's mount namespace");
   if (leave_system(fault) == -1 || leave_image(&own.image, fault) == -1) return -1;
@@ -119,7 +135,7 @@ static _Noreturn void resume(void) {
   longjmp(own.door, 1);
 }
 
-static const struct warm warm = {.is_same = is_same, .take_number = take_number, .take_program = take_program, .resume = resume};
+static const struct warm warm = {.is_same = is_same, .give_up_signals = give_up_signals, .take_number = take_number, .take_program = take_program, .resume = resume};
 
 static _Noreturn void live_in_box(struct box_setup *setup, const struct order *order) {
   for (int i = 0; i < order->tree_count; i++) own.trees[i].kind = (enum tree_kind)order->tree_kinds[i];

@@ -20,7 +20,7 @@ import { encodeHold, forkedPrograms } from "../../src/sandbox/held.ts";
 import { startTemplate } from "../../src/sandbox/template.ts";
 import { type LocalWarden, startLocalWarden } from "../../src/sandbox/warden.ts";
 import { type Job, openTestRunner, run } from "../support/boxes.ts";
-import { ownWardens, processesOf, until } from "../support/host.ts";
+import { boxProcessesOf, ownWardens, processesOf, until } from "../support/host.ts";
 import { FORKS, untilForked } from "./forking.ts";
 import { PROGRAMS } from "./heldPrograms.ts";
 import { seen } from "./seen.ts";
@@ -122,6 +122,28 @@ test("S4: a forked program has given up what its template could do", async () =>
     `True True True\n[${none}, ${none}, ${none}, '1', '2']\n['0', '1', '2', '3']\n`,
   );
 });
+
+test("S4: PID 1 of a forked box does nothing about signals of what its template does", async () => {
+  const stop = new AbortController();
+  const up = Promise.withResolvers<void>();
+  const job = run(forking, {
+    code: "import signal\nprint(repr(signal.getsignal(signal.SIGPIPE)), flush=True)\nsignal.pause()",
+    signal: stop.signal,
+    onPrinted: () => up.resolve(),
+  });
+  await up.promise;
+  await until("no box ignores or catches a signal", () => {
+    const boxes = ownWardens().flatMap(boxProcessesOf);
+    return boxes.length > 0 && boxes.every(doesNothingAboutSignals);
+  });
+  stop.abort();
+  assert.match((await job).stdout.toString(), /SIG_IGN/, "its program does");
+});
+
+function doesNothingAboutSignals(pid: number): boolean {
+  const status = readFileSync(`/proc/${pid}/status`, "utf8");
+  return /^SigIgn:\t0+\nSigCgt:\t0+$/m.test(status);
+}
 
 test("S5: a forked program has its job's memory and no more", async () => {
   const { outcome } = await run(forking, { code: "held = bytearray(700 << 20)\nprint(len(held))" });
