@@ -97,7 +97,7 @@ int become_slot_root(const struct box_setup *setup, struct fault *fault) {
   if (join_groups(setup->groups.box_procs, setup->groups.count, fault) == -1) return -1;
   /* After the join, so that the namespace's root is boxes/slot-N. */
   if (!BROKEN(CGROUP)) TRY(unshare(CLONE_NEWCGROUP), "make a cgroup namespace");
-  if (become_namespace_root(fault) == -1) return -1;
+  if (become_namespace_root(fault) == -1 || limit_watching(fault) == -1) return -1;
   return empty_bounding_set(fault);
 }
 

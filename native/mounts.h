@@ -63,6 +63,8 @@ int build_settings(const char *directory, struct fault *fault);
 /* Leaves in ./proc only what is about the box itself, and mounts stand-ins over the rest that
  * programs need: what lies in FIXED, and files in ./tmp that lose their names. Opens the ones that are written later. */
 int cover_proc(int *stand_ins, struct fault *fault);
+/* Of the user namespace that this process is root of; it has a /proc already, of whoever. */
+int limit_watching(struct fault *fault);
 /* Whether nothing else can be found in /proc. */
 bool proc_is_covered(void);
 /* Writes the numbers that belong to the job. */
