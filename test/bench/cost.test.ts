@@ -51,6 +51,11 @@ async function callsForEach(script: URL, many: number, whose: Whose) {
   return { each, names: [...more.keys()] };
 }
 
+/** As they do on cgroup v1 alone. */
+function groupsStay(): boolean {
+  return !/^0::.*\n$/.test(readFileSync("/proc/self/cgroup", "utf8"));
+}
+
 test("a job takes few calls of Node's, and Node is told of it in few", async () => {
   const { each } = await callsForEach(new URL("jobs.ts", import.meta.url), 30, "own");
   // To the keeper and to the box; that the box is ready, what the job did, and that the box is gone.
@@ -59,7 +64,9 @@ test("a job takes few calls of Node's, and Node is told of it in few", async () 
   assert.ok(each("read") < 6, `${each("read")} read`);
   // What the job and the box used, before and after, and the most memory.
   assert.ok(each("pread64") <= 6, `${each("pread64")} counters`);
-  assert.ok(each("openat") < 3, `${each("openat")} files`);
+  // Where groups are made anew for each job, their files are opened anew.
+  const most = groupsStay() ? 1 : 3;
+  assert.ok(each("openat") < most, `${each("openat")} files`);
 });
 
 test("a box is made and destroyed with few calls of the system", async () => {
@@ -70,8 +77,8 @@ test("a box is made and destroyed with few calls of the system", async () => {
   );
   const all = names.reduce((sum, name) => sum + perBox(name), 0);
   const mounts = perBox("mount") + perBox("move_mount");
-  // 331 and 18 when this was written.
-  assert.ok(all > 100 && all < 380, `${all} calls in all`);
+  // 312 and 19 when this was written.
+  assert.ok(all > 100 && all < 350, `${all} calls in all`);
   assert.ok(mounts > 10 && mounts <= 20, `${mounts} mounts`);
   // The slot's are made once: to unmount waits for every processor.
   assert.ok(perBox("umount2") + perBox("pivot_root") === 0, "something is unmounted for a box");
