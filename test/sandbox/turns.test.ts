@@ -1,0 +1,74 @@
+/** Who waits for a turn of a processor, and who may break into another's. */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import type { Runner } from "../../src/core/runner.ts";
+import { type Job, openTestRunner, run } from "../support/boxes.ts";
+import { boxProcessesOf, onHost, ownWardens } from "../support/host.ts";
+import { untilForked } from "./forking.ts";
+
+/** sched(7) */
+const SCHED_BATCH = 3;
+const SCHED_IDLE = 5;
+
+const TELLS = `import os, subprocess
+child = "import os; print(os.sched_getscheduler(0), os.nice(0))"
+print(os.sched_getscheduler(0), os.nice(0), subprocess.run(["python3", "-c", child], capture_output=True).stdout)`;
+
+let forking: Runner;
+let plain: Runner;
+
+before(async () => {
+  plain = await openTestRunner({ slots: 1, environments: {} });
+  forking = await openTestRunner({ slots: 4, environments: {}, mostWaiting: 2 });
+  await untilForked(forking);
+});
+after(() => Promise.all([plain.close(), forking.close()]));
+
+/** The 41st field of proc_pid_stat(5); the second one, in brackets, may have anything in it. */
+function policyOf(pid: number): number {
+  const text = readFileSync(`/proc/${pid}/stat`, "utf8");
+  return Number(text.slice(text.lastIndexOf(")") + 2).split(" ")[41 - 3]);
+}
+
+/** What a job tells of itself, and the policies of all PID 1s at that time. */
+async function ask(runner: Runner, job: Omit<Job, "code">) {
+  const stop = new AbortController();
+  const boxes = Promise.withResolvers<readonly number[]>();
+  const ran = run(runner, {
+    ...job,
+    code: `${TELLS}\nprint("up", flush=True)\nimport signal; signal.pause()`,
+    signal: stop.signal,
+    onPrinted: (_, text) => {
+      if (text.includes("up")) boxes.resolve(ownWardens().flatMap(boxProcessesOf).map(policyOf));
+    },
+  });
+  const policies = await boxes.promise;
+  stop.abort();
+  return { policies, said: (await ran).stdout.toString() };
+}
+
+test("programs take turns as everywhere, however they were started; PID 1 interrupts nobody", async () => {
+  const asked = [
+    await ask(forking, {}),
+    await ask(forking, { args: ["x"] }),
+    await ask(forking, { interpreter: "python3", env: { PYTHONHASHSEED: "0" } }),
+    await ask(plain, {}),
+  ];
+  for (const { policies, said } of asked) {
+    assert.equal(said, "0 0 b'0 0\\n'\nup\n");
+    assert.ok(policies.length > 0);
+    assert.deepEqual(new Set(policies), new Set([SCHED_BATCH]));
+  }
+});
+
+test("who lends what nobody else wants of a machine lends no more of it", async () => {
+  const sandrun = fileURLToPath(new URL("../../sandrun", import.meta.url));
+  const words = ["--idle", "0", sandrun, "--lang", "python3", "-"];
+  const idle = ["-c", `printf '%s' "$0" | chrt "$@"`, TELLS, ...words];
+  const { status, stdout, stderr } = await onHost("sh", idle);
+  assert.equal(stderr, "");
+  assert.equal(stdout, `${SCHED_IDLE} 0 b'${SCHED_IDLE} 0\\n'\n`);
+  assert.equal(status, 0);
+});
