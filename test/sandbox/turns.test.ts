@@ -63,6 +63,18 @@ test("programs take turns as everywhere, however they were started; PID 1 interr
   }
 });
 
+test("S8: no program takes longer turns than others, for which all the rest would wait", async () => {
+  // A slice of 100 ms; number and layout: sched_setattr(2).
+  const code = `import ctypes, os, struct
+number = {"x86_64": 314, "aarch64": 274}[os.uname().machine]
+libc = ctypes.CDLL(None, use_errno=True)
+for policy in 0, 3, 5:
+    wanted = struct.pack("IIQiIQQQ", 48, policy, 0, 0, 0, 100_000_000, 0, 0)
+    print(libc.syscall(number, 0, wanted, 0), os.strerror(ctypes.get_errno()))`;
+  const { stdout } = await run(plain, { code });
+  assert.equal(stdout.toString(), "-1 Function not implemented\n".repeat(3));
+});
+
 test("who lends what nobody else wants of a machine lends no more of it", async () => {
   const sandrun = fileURLToPath(new URL("../../sandrun", import.meta.url));
   const words = ["--idle", "0", sandrun, "--lang", "python3", "-"];
