@@ -207,6 +207,8 @@ static int start(const struct box_setup *setup, struct relay *relay, struct faul
   *relay = (struct relay){.stream = 0, .status = 1, .signals = 2, .input = 3, .output = {4, 5},
                           .oom_event = watched ? 6 : -1, .oom_control = watched ? 7 : -1,
                           .program = relay->program};
+  /* Who waits for a job must not stand behind those that burn processors. */
+  if (take_turns(fault) == -1) return -1;
   /* Only now: the keeper's descriptors, of all its boxes, counted until they were closed. */
   return limit_resources(fault);
 }

@@ -6,6 +6,7 @@
 #include <linux/capability.h>
 #include <linux/close_range.h>
 #include <linux/securebits.h>
+#include <sched.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -46,6 +47,22 @@ int keep_box_capabilities(struct fault *fault) {
   TRY(prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0), "clear ambient capabilities");
   if (!BROKEN(NO_NEW_PRIVS)) TRY(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "set no_new_privs");
   return set_capabilities(1u << CAP_KILL | 1u << CAP_SETUID | 1u << CAP_SETGID, fault);
+}
+
+static int change_policy(int from, int to, struct fault *fault) {
+  const struct sched_param none = {0};
+  const int policy = sched_getscheduler(0);
+  TRY(policy, "ask for the own scheduling policy");
+  if (policy == from) TRY(sched_setscheduler(0, to, &none), "take another scheduling policy");
+  return 0;
+}
+
+int be_patient(struct fault *fault) {
+  return change_policy(SCHED_OTHER, SCHED_BATCH, fault);
+}
+
+int take_turns(struct fault *fault) {
+  return change_policy(SCHED_BATCH, SCHED_OTHER, fault);
 }
 
 static const struct {

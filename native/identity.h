@@ -27,6 +27,11 @@ int limit_resources(struct fault *fault);
 bool resources_are_limited(void);
 /* For the program and the collector: uid, no capability. PID 1 gave them the filter. */
 int become_program(struct fault *fault);
+/* From now on this process, and who is forked of it, waits for a turn of a processor and interrupts nobody's (sched(7)).
+ * Who runs all of this by another policy than the usual one has said how it is to be. */
+int be_patient(struct fault *fault);
+/* The opposite: by the usual policy again. */
+int take_turns(struct fault *fault);
 /* Makes fds[i] descriptor i for all i < count, close-on-exec from `first_private` on, and
  * closes every other descriptor. */
 int keep_descriptors(const int *fds, int count, int first_private, struct fault *fault);

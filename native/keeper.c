@@ -219,18 +219,6 @@ static void hear_templates(struct keeper *keeper, const struct pollfd *events) {
   }
 }
 
-/* Whoever makes boxes, and PID 1 of each, waits for a turn and interrupts nobody's (sched(7)): a box is some
- * forty short pieces of work between waits, and with all of them breaking into Node's or each other's, a machine
- * that is busy does a twentieth less. Programs have the usual policy again (program.c). Who runs all of this by another
- * policy has said how it is to be. */
-static int be_patient(struct fault *fault) {
-  const struct sched_param none = {0};
-  const int policy = sched_getscheduler(0);
-  TRY(policy, "ask for the own policy");
-  if (policy == SCHED_OTHER) TRY(sched_setscheduler(0, SCHED_BATCH, &none), "take the policy of batches");
-  return 0;
-}
-
 static int set_up(struct keeper *keeper, int argc, char **argv, struct fault *fault) {
   if (argc < 1 || argc - 1 > TREES_MOST) return FAIL_WITH(fault, EINVAL, "the keeper's arguments");
   keeper->slot_count = atoi(argv[0]);
@@ -244,6 +232,8 @@ static int set_up(struct keeper *keeper, int argc, char **argv, struct fault *fa
   TRY(sigprocmask(SIG_BLOCK, &set, NULL), "block SIGCHLD");
   keeper->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
   TRY(keeper->signals, "watch for the end of boxes");
+  /* A box is some thirty short pieces of work between waits, most of them before its job is there. With all of
+   * them breaking into Node's work or each other's, a machine that is busy does a twentieth less. */
   if (be_patient(fault) == -1) return -1;
   TRY(sethostname("sandrun", 7), "set the keeper's host name");
   TRY(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), "make mounts private");

@@ -8,7 +8,6 @@
  */
 #include <fcntl.h>
 #include <linux/openat2.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -145,17 +144,7 @@ static int prepare_program(const struct start_header *head, struct fault *fault)
   return 0;
 }
 
-/* Until here it waited as all of a box does (keeper.c). */
-static int take_turns(struct fault *fault) {
-  const struct sched_param none = {0};
-  const int policy = sched_getscheduler(0);
-  TRY(policy, "ask for the own policy");
-  if (policy == SCHED_BATCH) TRY(sched_setscheduler(0, SCHED_OTHER, &none), "take the policy of programs");
-  return 0;
-}
-
 static int execute_program(struct fault *fault) {
-  if (take_turns(fault) == -1) return -1;
   restore_signals();
   environ = environment;
   execvp(arguments[0], arguments);
@@ -182,8 +171,7 @@ static int become_job(const struct warm *warm, uint32_t length, struct fault *fa
   struct start_header head;
   if (read_start(length, &head, fault) == -1) return -1;
   if (held.is_held) {
-    if (furnish(&held, fault) == -1 || (warm != NULL && take_turns(fault) == -1)) return -1;
-    if (tell_start(&head, fault) == -1) return -1;
+    if (furnish(&held, fault) == -1 || tell_start(&head, fault) == -1) return -1;
     if (warm != NULL) warm->resume();
     _exit(0);
   }
@@ -245,6 +233,7 @@ void live_as_hand(const struct box_setup *setup) {
       (void)FAIL_WITH(&fault, EPERM, "the layer %s does not hold", layer_names[i]);
       refuse(&fault);
     }
+  if (take_turns(&fault) == -1) refuse(&fault);
   const uint32_t untold = is_to_hold() ? ready.layers : 0;
   if (untold == 0 && write_all(HAND_STATUS, &ready, sizeof ready) == -1) _exit(1);
   if (chdir("/work") == -1) {

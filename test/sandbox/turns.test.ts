@@ -5,7 +5,7 @@ import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import type { Runner } from "../../src/core/runner.ts";
 import { type Job, openTestRunner, run } from "../support/boxes.ts";
-import { boxProcessesOf, onHost, ownWardens } from "../support/host.ts";
+import { childrenOf, onHost, ownWardens, stewardsOf, type WardenOnHost } from "../support/host.ts";
 import { untilForked } from "./forking.ts";
 
 /** sched(7) */
@@ -32,7 +32,12 @@ function policyOf(pid: number): number {
   return Number(text.slice(text.lastIndexOf(")") + 2).split(" ")[41 - 3]);
 }
 
-/** What a job tells of itself, and the policies of all PID 1s at that time. */
+/** The keeper, and those that bear boxes for it. */
+function makersOf(warden: WardenOnHost): number[] {
+  return childrenOf(warden.pid).concat(stewardsOf(warden));
+}
+
+/** What a job tells of itself, and the policies of those that make boxes at that time. */
 async function ask(runner: Runner, job: Omit<Job, "code">) {
   const stop = new AbortController();
   const boxes = Promise.withResolvers<readonly number[]>();
@@ -41,7 +46,7 @@ async function ask(runner: Runner, job: Omit<Job, "code">) {
     code: `${TELLS}\nprint("up", flush=True)\nimport signal; signal.pause()`,
     signal: stop.signal,
     onPrinted: (_, text) => {
-      if (text.includes("up")) boxes.resolve(ownWardens().flatMap(boxProcessesOf).map(policyOf));
+      if (text.includes("up")) boxes.resolve(ownWardens().flatMap(makersOf).map(policyOf));
     },
   });
   const policies = await boxes.promise;
@@ -49,7 +54,7 @@ async function ask(runner: Runner, job: Omit<Job, "code">) {
   return { policies, said: (await ran).stdout.toString() };
 }
 
-test("programs take turns as everywhere, however they were started; PID 1 interrupts nobody", async () => {
+test("programs take turns as everywhere, however they were started; who makes boxes interrupts nobody", async () => {
   const asked = [
     await ask(forking, {}),
     await ask(forking, { args: ["x"] }),
