@@ -164,6 +164,12 @@ uint32_t verify_layers(const struct box_setup *setup) {
   (void)setup;
   return ALL_LAYERS;
 }
+/* Before anything of a job is read, so that no work for one is done with the keeper's patience. */
+int take_turns(struct fault *fault) {
+  (void)fault;
+  MUST(said_count == 0);
+  return 0;
+}
 const char *const layer_names[LAYER_COUNT];
 
 static ssize_t fake_write(int fd, const void *from, size_t size) {
