@@ -233,7 +233,7 @@ static int set_up(struct keeper *keeper, int argc, char **argv, struct fault *fa
   keeper->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
   TRY(keeper->signals, "watch for the end of boxes");
   /* A box is some thirty short pieces of work between waits, most of them before its job is there. With all of
-   * them breaking into Node's work or each other's, a machine that is busy does a twentieth less. */
+   * them breaking into Node's work or each other's, a busy machine makes some boxes in a hundred less. */
   if (be_patient(fault) == -1) return -1;
   TRY(sethostname("sandrun", 7), "set the keeper's host name");
   TRY(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), "make mounts private");
