@@ -277,4 +277,6 @@ export const DOCTOR_LIMITS = {
   certificateDays: 21,
   ramLeastBytes: 1024 * MIB,
   diskLeastBytes: 512 * MIB,
+  /** Of one process: all connections, and up to eight for each job that can run at once. */
+  openFilesLeast: 8192,
 } as const;

@@ -67,6 +67,20 @@ function lookAtDisk(host: Host): Verdict {
   return hint(`${says}, but updates of this checkout do`);
 }
 
+/** The service takes all that it may; systemd usually allows half a million. */
+function lookAtOpenFiles(host: Host): Verdict {
+  const least = DOCTOR_LIMITS.openFilesLeast;
+  const most = /^Max open files +\S+ +(\d+|unlimited)\b/m.exec(
+    host.read("/proc/self/limits") ?? "",
+  )?.[1];
+  if (most === undefined) return hint("how many a process may have cannot be read");
+  const says = `${most} for a process at most`;
+  if (most === "unlimited" || Number(most) >= least) return fine(says);
+  return warning(`${says}: a service with many jobs and connections at once fails some of them`, {
+    advice: `Allow ${least}: LimitNOFILE=${least} in a unit of systemd, --ulimit nofile=${least} for a container, /etc/security/limits.conf for a login.`,
+  });
+}
+
 const TOOLS = [
   ["gcc", "builds the native part, and jobs in C"],
   ["make", "builds the native part"],
@@ -119,6 +133,7 @@ export const MACHINE_CHECKS: readonly Check[] = [
   { id: "machine.swap", title: "swap", look: lookAtSwap },
   { id: "machine.memory", title: "memory", look: lookAtMemory },
   { id: "machine.disk", title: "disk", look: lookAtDisk },
+  { id: "machine.files", title: "open files", look: lookAtOpenFiles },
   { id: "machine.checkout", title: "checkout", look: lookAtCheckout },
   ...TOOLS.map(([program, use]) => ({
     id: `tools.${program}`,

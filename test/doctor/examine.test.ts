@@ -311,6 +311,26 @@ test("a /proc that is read-only or covered by a file is seen, binfmt_misc is not
   }
 });
 
+test("too few open files for a service are told, with how to allow more", async () => {
+  const cases = [
+    ["1024                 1024 ", "warning"],
+    ["8191                 8191 ", "warning"],
+    ["1024                 8192 ", "fine"],
+    ["unlimited            unlimited", "fine"],
+    ["1048576              nonsense", "hint"],
+  ] as const;
+  for (const [limits, level] of cases) {
+    const files = { "/proc/self/limits": `Max open files            ${limits}  files\n` };
+    const finding = found(await look({ files }), "machine.files");
+    assert.equal(finding.level, level, limits);
+    assert.equal(
+      finding.advice?.includes("LimitNOFILE=8192") ?? false,
+      level === "warning",
+      limits,
+    );
+  }
+});
+
 test("what cannot be read is told as not known, never as fine", async () => {
   const files = Object.fromEntries(
     [
@@ -318,6 +338,7 @@ test("what cannot be read is told as not known, never as fine", async () => {
       "/proc/version",
       "/proc/swaps",
       "/proc/meminfo",
+      "/proc/self/limits",
       "/proc/net/tcp",
       "/proc/net/tcp6",
       "/proc/sys/kernel/core_pattern",
@@ -328,7 +349,8 @@ test("what cannot be read is told as not known, never as fine", async () => {
   );
   const report = await look({ files: { ...files, "/proc/cmdline": "quiet\n" } });
   for (const id of [
-    ...["container.proc", "kernel.age", "machine.swap", "machine.memory", "network.ports"],
+    ...["container.proc", "kernel.age", "machine.swap", "machine.memory", "machine.files"],
+    "network.ports",
     ...["machine.core", "hardening.kptr_restrict", "hardening.processor"],
     "hardening.init_on_free",
   ])

@@ -63,6 +63,10 @@ const USUAL: Readonly<Record<string, string>> = {
   "/proc/sys/kernel/kptr_restrict": "1\n",
   "/proc/sys/kernel/yama/ptrace_scope": "1\n",
   "/proc/self/status": `Name:\tnode\nCapEff:\t${ALL_CAPABILITIES}\nSeccomp:\t0\n`,
+  "/proc/self/limits":
+    "Limit                     Soft Limit           Hard Limit           Units     \n" +
+    "Max open files            1024                 524288               files     \n" +
+    "Max locked memory         8388608              8388608              bytes     \n",
   "/proc/self/uid_map": "         0          0 4294967295\n",
   "/proc/self/gid_map": "         0          0 4294967295\n",
   "/proc/self/mountinfo": mountinfo(MOUNTS_V2),
