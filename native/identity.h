@@ -30,7 +30,7 @@ int become_program(struct fault *fault);
 /* From now on this process, and who is forked of it, waits for a turn of a processor and interrupts nobody's (sched(7)).
  * Who runs all of this by another policy than the usual one has said how it is to be. */
 int be_patient(struct fault *fault);
-/* The opposite: by the usual policy again. */
+/* The opposite: by the usual policy again, also where all of this is run as batches: the share is the same. */
 int take_turns(struct fault *fault);
 /* Makes fds[i] descriptor i for all i < count, close-on-exec from `first_private` on, and
  * closes every other descriptor. */

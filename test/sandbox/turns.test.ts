@@ -5,10 +5,19 @@ import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import type { Runner } from "../../src/core/runner.ts";
 import { type Job, openTestRunner, run } from "../support/boxes.ts";
-import { childrenOf, onHost, ownWardens, stewardsOf, type WardenOnHost } from "../support/host.ts";
+import {
+  boxProcessesOf,
+  childrenOf,
+  nameOf,
+  onHost,
+  ownWardens,
+  stewardsOf,
+  type WardenOnHost,
+} from "../support/host.ts";
 import { untilForked } from "./forking.ts";
 
 /** sched(7) */
+const SCHED_OTHER = 0;
 const SCHED_BATCH = 3;
 const SCHED_IDLE = 5;
 
@@ -37,34 +46,45 @@ function makersOf(warden: WardenOnHost): number[] {
   return childrenOf(warden.pid).concat(stewardsOf(warden));
 }
 
-/** What a job tells of itself, and the policies of those that make boxes at that time. */
-async function ask(runner: Runner, job: Omit<Job, "code">) {
-  const stop = new AbortController();
-  const boxes = Promise.withResolvers<readonly number[]>();
-  const ran = run(runner, {
-    ...job,
-    code: `${TELLS}\nprint("up", flush=True)\nimport signal; signal.pause()`,
-    signal: stop.signal,
-    onPrinted: (_, text) => {
-      if (text.includes("up")) boxes.resolve(ownWardens().flatMap(makersOf).map(policyOf));
-    },
-  });
-  const policies = await boxes.promise;
-  stop.abort();
-  return { policies, said: (await ran).stdout.toString() };
+/** PID 1s of the boxes whose program calls itself that; others may be made just now. */
+function boxesOf(warden: WardenOnHost, name: string): number[] {
+  return boxProcessesOf(warden).filter((box) =>
+    childrenOf(box).some((pid) => nameOf(pid) === name),
+  );
 }
 
-test("programs take turns as everywhere, however they were started; who makes boxes interrupts nobody", async () => {
+/** What a job tells of itself, and the policies of those that make boxes and of its PID 1 at that time. */
+async function ask(runner: Runner, job: Omit<Job, "code">) {
+  const stop = new AbortController();
+  const seen = Promise.withResolvers<Record<"makers" | "boxes", readonly number[]>>();
+  const ran = run(runner, {
+    ...job,
+    code: `${TELLS}\nopen("/proc/self/comm", "w").write("asks")\nprint("up", flush=True)\nimport signal; signal.pause()`,
+    signal: stop.signal,
+    onPrinted: (_, text) => {
+      if (!text.includes("up")) return;
+      const makers = ownWardens().flatMap(makersOf).map(policyOf);
+      const boxes = ownWardens().flatMap((warden) => boxesOf(warden, "asks"));
+      seen.resolve({ makers, boxes: boxes.map(policyOf) });
+    },
+  });
+  const policies = await seen.promise;
+  stop.abort();
+  return { ...policies, said: (await ran).stdout.toString() };
+}
+
+test("programs and PID 1 take turns as everywhere, however they were started; who makes boxes interrupts nobody", async () => {
   const asked = [
     await ask(forking, {}),
     await ask(forking, { args: ["x"] }),
     await ask(forking, { interpreter: "python3", env: { PYTHONHASHSEED: "0" } }),
     await ask(plain, {}),
   ];
-  for (const { policies, said } of asked) {
+  for (const { makers, boxes, said } of asked) {
     assert.equal(said, "0 0 b'0 0\\n'\nup\n");
-    assert.ok(policies.length > 0);
-    assert.deepEqual(new Set(policies), new Set([SCHED_BATCH]));
+    assert.ok(makers.length > 0);
+    assert.deepEqual(new Set(makers), new Set([SCHED_BATCH]));
+    assert.deepEqual(boxes, [SCHED_OTHER]);
   }
 });
 

@@ -44,6 +44,11 @@ export function commandOf(pid: number): string {
   return procText(pid, "cmdline") ?? "";
 }
 
+/** What it calls itself; empty when it is gone. */
+export function nameOf(pid: number): string {
+  return (procText(pid, "comm") ?? "").trimEnd();
+}
+
 /** Text of a file of /proc; undefined when the process is gone. */
 function procText(pid: number, name: string): string | undefined {
   try {
@@ -130,7 +135,7 @@ function idsOf({ pid, ids }: WardenOnHost): Ids {
 export function ownWardens(parent = process.pid): WardenOnHost[] {
   return childrenOf(parent).flatMap((pid) => {
     // Another build of it, such as the sanitized one, has a longer name; the kernel keeps 15 bytes.
-    if (!/^sandrun-native-?\n/.test(procText(pid, "comm") ?? "")) return [];
+    if (!/^sandrun-native-?$/.test(nameOf(pid))) return [];
     const found = descriptorsOf(pid)
       .map((path) => /^(.*)\/range-(\d+)\.lock$/.exec(path))
       .find((one) => one !== null);
@@ -184,7 +189,7 @@ export function processesInBoxesOf(warden: WardenOnHost): number[] {
 
 /** Those that bear the boxes of a slot each (native/steward.c). */
 export function stewardsOf(warden: WardenOnHost): number[] {
-  return processesOf(warden).filter((pid) => procText(pid, "comm") === "sandrun-steward\n");
+  return processesOf(warden).filter((pid) => nameOf(pid) === "sandrun-steward");
 }
 
 /** Those of them whose id is that one of a slot's. */

@@ -243,7 +243,7 @@ static void rest(void) {
   clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
   clock_gettime(CLOCK_MONOTONIC, &later);
   printf(" slept %d", (later.tv_sec - now.tv_sec) * 1000000000 + later.tv_nsec - now.tv_nsec >= 2000000);
-  char name[] = "temporaryXXXXXX";
+  char name[] = "temporaryXXXXXX"; /* a template of mkostemp(3), which wants six X */
   int fd = mkostemp(name, O_CLOEXEC);
   MUST(fd);
   MUST(pwrite(fd, "asynchronous", 12, 100));
